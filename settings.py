@@ -1,0 +1,88 @@
+"""What a deployment decides, read once at start-up.
+
+Every setting is an environment variable ``HGRIP_<NAME>``; or a line of the file named by ``HGRIP_ENV_FILE``
+(default ``var/hgrip.env``, which a running ``hgrip run`` writes for the commands beside it); or a file
+``hgrip_<name>`` in the folder named by ``HGRIP_SECRETS_DIR`` (container secrets). The first found counts.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it in Chinese and English, never its value."""
+
+
+class Settings(BaseSettings):
+    """Settings shared by the worker, the API and the command line.
+
+    TLS certificates and API keys for Temporal are not here: ``wire.client.connect`` takes them from
+    Temporal's own ``TEMPORAL_*`` variables or profile file, which the ``temporal`` command reads as well.
+
+    Attributes:
+        database_url: ``postgresql+psycopg://user:password@host:port/database``.
+        temporal_address: ``host:port`` of Temporal's front end.
+        temporal_namespace: Temporal namespace that holds all workflows.
+        task_queue: Task queue that the workers of this deployment poll.
+        keys_file: JSON file of the key ring (``wire.keys.KeyRing``).
+        token_issuer: ``iss`` that bearer tokens must carry.
+        token_audience: ``aud`` that bearer tokens must carry.
+        jwks: Path or URL of the issuer's JSON Web Key Set.
+        repository_lookup: How accessions are looked up at the repositories; ``offline`` asks nobody.
+        log_format: ``json`` for machines, ``console`` for people.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="HGRIP_", frozen=True, hide_input_in_errors=True, validate_default=True
+    )
+
+    database_url: SecretStr
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "hgr"
+    task_queue: str = "hgrip"
+    keys_file: Path
+    token_issuer: str
+    token_audience: str = Field(default="hgrip")
+    jwks: str
+    repository_lookup: Literal["offline"] = "offline"
+    log_format: Literal["console", "json"] = "json"
+
+    @field_validator("database_url")
+    @classmethod
+    def _only_psycopg(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith("postgresql+psycopg://"):
+            raise ValueError("must start with postgresql+psycopg://")
+        return url
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables for a child process; holds secrets, so never print it."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            f"HGRIP_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+        }
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: Names each variable that is missing or wrong.
+    """
+    try:
+        return Settings(
+            _env_file=os.environ.get("HGRIP_ENV_FILE", "var/hgrip.env"),
+            _secrets_dir=os.environ.get("HGRIP_SECRETS_DIR"),
+        )
+    except ValidationError as error:
+        faults = [
+            f"HGRIP_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+        ]
+    raise SettingsError(
+        "环境变量缺失或有误，请补正后重新启动 / "
+        "Environment variables are missing or wrong; set them and start again:\n  " + "\n  ".join(faults)
+    )
