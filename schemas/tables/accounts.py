@@ -1,0 +1,36 @@
+"""Accounts and units, mirrored from the HGR service system, which owns them (notice, section 一)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime
+from sqlmodel import Field, SQLModel
+
+
+class Unit(SQLModel, table=True):
+    """An institution (单位) that authorises accounts."""
+
+    __tablename__ = "unit"
+
+    code: str = Field(primary_key=True, max_length=18, description="Social credit code, GB 32100-2015")
+    name: str
+
+
+class Account(SQLModel, table=True):
+    """A natural person (账号) as the last verified token showed them.
+
+    Name and phone are stored encrypted, with a keyed blind index each for exact matches.
+    """
+
+    __tablename__ = "account"
+
+    id: UUID = Field(primary_key=True)
+    unit_code: str | None = Field(default=None, foreign_key="unit.code", index=True)
+    name: bytes
+    name_index: bytes = Field(index=True)
+    phone: bytes | None = None
+    phone_index: bytes | None = Field(default=None, index=True)
+    real_name_verified: bool
+    unit_authorised: bool
+    unit_administrator: bool
+    signed_in_at: datetime = Field(sa_type=DateTime(timezone=True))

@@ -1,0 +1,121 @@
+"""Backups, the steps they are built from, and the numbers they get."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+NOW = {"server_default": text("now()")}
+
+
+class BackupState(StrEnum):
+    """Where a backup (备份) stands. The last three are final."""
+
+    DRAFT = "draft"
+    WAITING_FOR_DEPOSIT = "waiting_for_deposit"
+    NUMBERED = "numbered"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+OPEN_STATES = (BackupState.DRAFT, BackupState.WAITING_FOR_DEPOSIT)
+
+
+class Backup(SQLModel, table=True):
+    """One backup: a draft (草稿) until it is submitted and accepted, numbered (已编号) from then on."""
+
+    __tablename__ = "backup"
+    __table_args__ = (
+        CheckConstraint("(state = 'numbered') = (number IS NOT NULL)", name="number_iff_numbered"),
+        Index("backup_by_delegate", "delegate_id", "created_at", "id"),
+        Index("backup_by_unit", "unit_code", "created_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    state: BackupState = Field(sa_type=String)
+    number: str | None = Field(default=None, unique=True, description="Backup number (备份编号)")
+    title: str | None = Field(default=None, description="`title` of the first form of the procedure")
+    creator_id: UUID = Field(foreign_key="account.id", description="Who made it; never changes (创建人)")
+    delegate_id: UUID = Field(foreign_key="account.id", description="Who may use it (委托人)")
+    unit_code: str = Field(foreign_key="unit.code")
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    saved_at: datetime = Field(sa_type=DateTime(timezone=True))
+    expires_at: datetime = Field(sa_type=DateTime(timezone=True))
+    closed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    release_digest: str | None = Field(
+        default=None,
+        foreign_key="rulebook_release.digest",
+        description="The release that judged it",
+    )
+
+
+class BackupStep(SQLModel, table=True):
+    """The saved state of one step of one backup. A step without a row is open."""
+
+    __tablename__ = "backup_step"
+
+    backup_id: UUID = Field(primary_key=True, foreign_key="backup.id")
+    step: str = Field(primary_key=True, description="Id of the step in procedures/backup-creation.yaml")
+    revision: int = Field(description="1 with the first save, one more with each")
+    content_id: UUID = Field(description="A form_content or a manifest, by the kind of the step")
+    saved_at: datetime = Field(sa_type=DateTime(timezone=True))
+    saved_by: UUID
+
+
+class NumberSerial(SQLModel, table=True):
+    """The last serial given out on a day, in the time zone of the number format."""
+
+    __tablename__ = "number_serial"
+
+    day: date = Field(primary_key=True)
+    last: int
+
+
+class DepositCheck(SQLModel, table=True):
+    """The latest word on a backup's deposits (递交) that were still on their way to one repository."""
+
+    __tablename__ = "deposit_check"
+
+    backup_id: UUID = Field(primary_key=True, foreign_key="backup.id")
+    repository: str = Field(primary_key=True)
+    result: str = Field(description="verified_public, not_public, mismatch, unavailable or attested")
+    source: str = Field(description="The look-up that said so, or `account` for a person's word")
+    checked_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class Operation(SQLModel, table=True):
+    """One asked-for change and its answer: what makes a repeated request harmless.
+
+    The API writes the row before it asks the workflow; the activity that has the effect writes
+    the outcome in the same transaction.
+    """
+
+    __tablename__ = "operation"
+    __table_args__ = (Index("operation_by_backup", "backup_id"),)
+
+    id: UUID = Field(primary_key=True, description="Also the id of the workflow update")
+    account_id: UUID | None = Field(default=None, description="Who asked; None for the procedure itself")
+    backup_id: UUID
+    kind: str
+    request_digest: str = Field(default="", description="Keyed digest of what was asked")
+    asked_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    outcome: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+
+
+class Notice(SQLModel, table=True):
+    """A message to an account, shown when it next signs in."""
+
+    __tablename__ = "notice"
+    __table_args__ = (Index("notice_by_account", "account_id", "created_at", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    backup_id: UUID = Field(foreign_key="backup.id")
+    kind: str
+    due_at: datetime = Field(sa_type=DateTime(timezone=True))
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))

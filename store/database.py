@@ -1,0 +1,61 @@
+"""PostgreSQL: the engine, and two kinds of session told apart by their types."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NewType
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, text
+from sqlmodel import Session
+
+Reader = NewType("Reader", Session)
+"""A session for SELECT only, in a READ ONLY transaction."""
+Writer = NewType("Writer", Session)
+"""A session whose transaction commits when its block ends."""
+
+
+def connect(url: str, *, pool_size: int = 10) -> Engine:
+    """Make an engine whose errors never show parameters.
+
+    Args:
+        url: ``postgresql+psycopg://…``
+        pool_size: Connections kept open, as many again when busy.
+    """
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Reader]:
+    """One read-only snapshot: what it reads fits together."""
+    with Session(engine, expire_on_commit=False) as session:
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        yield Reader(session)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Writer]:
+    """One transaction: commits at the end of the block, rolls back when it raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield Writer(session)
+
+
+def migrations(url: str) -> Config:
+    """The migration scripts, bound to a database."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest schema; does nothing when it is there."""
+    command.upgrade(migrations(url), "head")

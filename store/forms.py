@@ -1,0 +1,61 @@
+"""Filled forms: stored once, never changed, personal fields encrypted apart."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from rules.engine.release import Release
+from schemas.tables.contents import FormContent
+from store.database import Reader, Writer
+from store.encryption import ColumnCipher
+
+
+class FormStore:
+    """Splits a form into what may be read and what must be decrypted, and joins it again."""
+
+    def __init__(self, cipher: ColumnCipher) -> None:
+        self._cipher = cipher
+
+    def add(
+        self,
+        writer: Writer,
+        content_id: UUID,
+        account_id: UUID,
+        release: Release,
+        form: str,
+        content: dict[str, Any],
+    ) -> str:
+        """Store one filled form under an id; does nothing when the id is there.
+
+        Returns:
+            Keyed digest of the content, hex.
+        """
+        digest = self.digest(content)
+        if writer.get(FormContent, content_id) is None:
+            secret = release.personal_fields(form)
+            personal = {field: value for field, value in content.items() if field in secret}
+            sealed = self._cipher.encrypt(json.dumps(personal), "form_content", "personal", content_id)
+            writer.add(
+                FormContent(
+                    id=content_id,
+                    account_id=account_id,
+                    sha256=digest,
+                    body={field: value for field, value in content.items() if field not in secret},
+                    personal=sealed if personal else None,
+                )
+            )
+        return digest
+
+    def read(self, session: Reader | Writer, content_id: UUID) -> dict[str, Any]:
+        """The whole form as it was saved."""
+        row = session.get_one(FormContent, content_id)
+        if row.personal is None:
+            return row.body
+        return row.body | json.loads(
+            self._cipher.decrypt(row.personal, "form_content", "personal", content_id)
+        )
+
+    def digest(self, content: object) -> str:
+        """Keyed digest of JSON content, hex: forms hold phone numbers, which a plain digest would give away."""
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return self._cipher.blind_index("content", canonical).hex()

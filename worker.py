@@ -1,0 +1,71 @@
+"""The worker's composition root: settings, client, activities, worker. No logic."""
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+import settings as configuration
+from activities.backups import BackupActivities
+from activities.deposits import DepositActivities, Offline
+from activities.manifests import ManifestActivities
+from settings import Settings
+from store.database import connect as connect_database
+from store.encryption import ColumnCipher
+from store.forms import FormStore
+from store.releases import Rulebooks
+from wire.client import connect as connect_temporal
+from wire.keys import KeyRing
+from workflows.backup_creation import BackupCreation
+
+THREADS = 16
+"""Activities that run at once; each holds at most one database connection."""
+GRACE = timedelta(seconds=20)
+"""How long running activities may take to end when the worker is told to stop."""
+
+
+def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Worker:
+    """Put the worker together; nothing runs yet."""
+    engine = connect_database(settings.database_url.get_secret_value(), pool_size=THREADS)
+    forms = FormStore(ColumnCipher(KeyRing.load(settings.keys_file)))
+    rulebooks = Rulebooks()
+    backups = BackupActivities(engine, rulebooks, forms)
+    deposits = DepositActivities(engine, Offline())
+    manifests = ManifestActivities(engine, rulebooks)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[BackupCreation],
+        activities=[
+            backups.record_step,
+            backups.seal_backup,
+            backups.close_backup,
+            backups.record_deposits,
+            backups.send_reminder,
+            deposits.look_up,
+            manifests.judge_manifest,
+        ],
+        activity_executor=threads,
+        max_concurrent_activities=THREADS,
+        max_concurrent_local_activities=THREADS,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def main() -> None:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT)."""
+    settings = configuration.load()
+    stop = asyncio.Event()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+    client = await connect_temporal(settings)
+    with ThreadPoolExecutor(THREADS) as threads:
+        async with build(settings, client, threads):
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
