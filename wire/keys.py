@@ -12,30 +12,29 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     SecretBytes,
     ValidationError,
     model_validator,
 )
-from pydantic.functional_validators import BeforeValidator
 
 KEY_BYTES = 32
 """Length of every key: AES-256 and HMAC-SHA-256."""
 
 
-def _decoded(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    key = base64.b64decode(value, validate=True)
-    if len(key) != KEY_BYTES:
+def _decoded(value: object) -> SecretBytes:
+    if isinstance(value, str):
+        value = SecretBytes(base64.b64decode(value, validate=True))
+    if not isinstance(value, SecretBytes) or len(value.get_secret_value()) != KEY_BYTES:
         raise ValueError(f"a key is {KEY_BYTES} bytes in base64")
-    return SecretBytes(key)
+    return value
 
 
 def _encoded(key: SecretBytes) -> str:
     return base64.b64encode(key.get_secret_value()).decode("ascii")
 
 
-Key = Annotated[SecretBytes, BeforeValidator(_decoded), PlainSerializer(_encoded)]
+Key = Annotated[SecretBytes, PlainValidator(_decoded), PlainSerializer(_encoded)]
 KeyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 
 
