@@ -42,13 +42,14 @@ class Postgres(NamedTuple):
 
 
 @contextmanager
-def running(folder: Path, *, durable: bool = True) -> Iterator[Postgres]:
-    """Run PostgreSQL on a free port of 127.0.0.1, with its data in ``folder/postgres``.
+def running(folder: Path, *, durable: bool = True, port: int = 0) -> Iterator[Postgres]:
+    """Run PostgreSQL on 127.0.0.1, with its data in ``folder/postgres``.
 
     Args:
         folder: Holds ``postgres/`` (data and password) and ``log/postgres.log``; created if missing.
         durable: Off skips waiting for the disk, for throw-away data: a power cut then loses it, a killed
             process does not.
+        port: Preferred port; another one if it is taken or 0.
 
     Raises:
         EmbeddedError: The wheel is missing, or another server uses the data.
@@ -63,7 +64,7 @@ def running(folder: Path, *, durable: bool = True) -> Iterator[Postgres]:
         # We hold the lock, so no server lives: a left-over of a killed one would refuse the start if its
         # process id has been given to someone else.
         (data / "postmaster.pid").unlink(missing_ok=True)
-        port = free_port()
+        port = free_port(port)
         settings = {**CONFIGURATION, "port": str(port), "fsync": "on" if durable else "off"}
         child = Child(
             "PostgreSQL",

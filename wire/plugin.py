@@ -16,7 +16,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from wire.codec import EncryptionCodec
 from wire.keys import KeyRing
 
-PASSED_THROUGH = ("schemas", "activities", "rules", "store", "settings", "wire")
+PASSED_THROUGH = ("schemas", "activities", "rules", "manifests", "store", "settings", "wire")
 """Our packages that the workflow sandbox does not load anew for every run.
 
 ``workflows`` is not among them: a workflow's own module must be loaded inside the sandbox, which is what

@@ -1,0 +1,99 @@
+"""The ``hgrip`` command."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+from typer.core import TyperGroup
+
+import settings as configuration
+from cli import rules
+from embedded import platform as embedded_platform
+from embedded.process import EmbeddedError
+from settings import Settings, SettingsError
+from store.database import migrate as migrate_database
+from wire.keys import KeysError
+
+console = Console(highlight=False)
+
+
+class PlainWords(TyperGroup):
+    """Ends with exit code 1 and a sentence, not a traceback, where the sentence says what to do."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except (EmbeddedError, KeysError, SettingsError) as fault:
+            console.print(str(fault), style="red", soft_wrap=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=PlainWords,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show local variables: persons and keys
+    help="人类遗传资源信息备份平台 / Backup of human genetic resource information",
+)
+app.add_typer(rules.app, name="rules")
+
+
+@app.command()
+def run(
+    folder: Annotated[Path, typer.Option(help="数据与日志目录 / Folder of data and logs")] = Path("var"),
+    port: Annotated[int, typer.Option(help="API 端口，被占用时另选 / Port of the API, or a free one")] = 8080,
+) -> None:
+    """启动整个平台，直到 Ctrl-C / Run the whole platform until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end the same way
+    try:
+        with embedded_platform.running(folder, temporal_port=7233, ui_port=8233) as platform:
+            prepare(platform.settings)
+            platform.start_worker()
+            platform.start_api(port)
+            console.print(
+                "平台已启动，按 Ctrl-C 停止 / The platform is up; Ctrl-C stops it",
+                f"  API 文档 / API docs   {platform.api_url}/docs",
+                f"  Temporal Web UI      {platform.temporal.ui_url}",
+                f"  日志 / logs           {folder.resolve() / 'log'}",
+                sep="\n",
+                soft_wrap=True,
+            )
+            while True:
+                platform.check()
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("平台已停止 / The platform has stopped")
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to the newest schema and publish the rulebook of this checkout."""
+    migrate_database(settings.database_url.get_secret_value())
+    rules.publish_folder(settings, embedded_platform.REPOSITORY / "rules")
+
+
+@app.command()
+def migrate() -> None:
+    """把数据库升级到最新结构 / Bring the database to the newest schema."""
+    migrate_database(configuration.load().database_url.get_secret_value())
+
+
+@app.command()
+def worker() -> None:
+    """运行一个 worker / Run one worker."""
+    import worker as composition_root
+
+    asyncio.run(composition_root.main())
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="监听地址 / Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="端口 / Port")] = 8080,
+) -> None:
+    """运行 API / Run the API."""
+    uvicorn.run("api.app:create_app", factory=True, host=host, port=port, access_log=False)
