@@ -1,0 +1,279 @@
+"""Every error as a problem (RFC 9457), in the language of the reader, without any value that was sent.
+
+Own code instead of a problem library: the table of errors, the two languages and the rule never to quote a
+value make up nearly all of it; what a library would add is one JSON response and four handlers.
+"""
+
+import traceback
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy.exc
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import field_errors
+from api.bodies import StrictRoute
+from api.language import TAGS, Language, language
+from api.problem_pages import router as problem_pages
+from schemas.errors import Refusal, Text
+
+log = structlog.get_logger()
+
+_CODE_OF_STATUS = {
+    400: "malformed_body",
+    401: "unauthenticated",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+_BODY_LIMIT = "starlette.max_body_size"  # where Starlette notes a route's limit in the scope
+_RETRY_AFTER = 5  # seconds
+_FRAMES = 8
+
+
+class FieldProblem(BaseModel):
+    """One place in the request that is not right."""
+
+    where: str
+    """``body``, ``query``, ``path``, ``header`` or ``cookie``."""
+    pointer: str
+    """RFC 6901 pointer; where a key is not one of ours, the pointer of its parent."""
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """``urn:uuid:`` and the request id, also in ``X-Request-Id``."""
+    retryable: bool
+    """Whether the same request, with the same Idempotency-Key, may succeed later."""
+    errors: list[FieldProblem] = []
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "model": Problem,
+        "description": "A problem (RFC 9457), as `application/problem+json`",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+"""For ``FastAPI(responses=RESPONSES)``: every operation may answer with a problem."""
+
+
+def install(app: FastAPI) -> None:
+    """Give an application its error handlers, the pages of ``/problems`` and the middleware.
+
+    To be called before routers are included, so that later middleware goes around this one.
+    """
+    app.router.route_class = StrictRoute
+    app.include_router(problem_pages)
+    app.add_middleware(RequestGuard)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for unreachable in (
+        psycopg.OperationalError,
+        sqlalchemy.exc.OperationalError,
+        sqlalchemy.exc.InterfaceError,
+        sqlalchemy.exc.TimeoutError,
+    ):
+        app.add_exception_handler(unreachable, _database_down)
+
+
+class RequestGuard:
+    """Middleware: a request id, headers that keep answers out of caches, and the last resort for exceptions.
+
+    An exception that nothing else handled is answered here and goes no further, because servers and
+    frameworks log it with its text, which may quote values.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one HTTP request; anything else passes."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        request.state.request_id = _request_id(request)
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", str(request.state.request_id).encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+                if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
+                    message["headers"].append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_guarded)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            log.error("unhandled", request_id=str(request.state.request_id), **_place(error))  # noqa: TRY400 - no text
+            if not started:
+                await problem(request, Refusal("internal"))(scope, receive, send_guarded)
+
+
+def problem(
+    request: Request,
+    refusal: Refusal,
+    fields: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A refusal as ``application/problem+json``."""
+    error, spoken = refusal.error, language(request)
+    detail = _say(refusal.detail, spoken)
+    facts = dict(refusal.facts)
+    if "pointer" in facts:
+        pointer = str(facts.pop("pointer"))
+        fields = [FieldProblem(where="body", pointer=pointer, code=error.code, detail=detail), *fields]
+    content = Problem(
+        type=f"/problems/{error.code}",
+        title=_say(error.title, spoken),
+        status=error.status,
+        detail=detail,
+        instance=f"urn:uuid:{request.state.request_id}",
+        retryable=error.retryable,
+        errors=list(fields),
+    )
+    return JSONResponse(
+        content.model_dump() | facts,
+        error.status,
+        {
+            **_headers(request, refusal),
+            "Content-Language": TAGS[spoken],
+            "Vary": "Accept-Language",
+            **(headers or {}),
+        },
+        media_type="application/problem+json",
+    )
+
+
+def _headers(request: Request, refusal: Refusal) -> dict[str, str]:
+    """What the status code asks for beside the problem."""
+    if refusal.error.status == 401:
+        # RFC 6750 §3.1: an error code only when a token was sent
+        sent = "authorization" in request.headers
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if sent else "Bearer"}
+    if refusal.error.retryable:
+        return {"Retry-After": str(refusal.facts.get("retry_after", _RETRY_AFTER))}
+    return {}
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)  # noqa: S101 - Starlette's handler type is wider than what it passes
+    return problem(request, refusal)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """What FastAPI and Starlette refuse by themselves: an unknown address, a method, a size."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    code = _CODE_OF_STATUS.get(error.status_code, "internal")
+    refusal = Refusal(code, limit=request.scope[_BODY_LIMIT]) if code == "too_large" else Refusal(code)
+    return problem(request, refusal, headers=error.headers)
+
+
+async def _database_down(request: Request, error: Exception) -> Response:
+    log.error("database unavailable", request_id=str(request.state.request_id), **_place(error))
+    return problem(request, Refusal("database_unavailable"))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What pydantic refused: each place, and a sentence of ours for it."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    if isinstance(cause := error.__cause__, JSONDecodeError):
+        line, column = cause.lineno, cause.colno
+        where = Text(
+            f"第 {line} 行第 {column} 列处有误。", f"There is a fault at line {line}, column {column}."
+        )
+        return problem(request, Refusal("malformed_body", where, line=line, column=column))
+    faults = error.errors()
+    if isinstance(error.body, bytes) and any(fault["loc"] == ("body",) for fault in faults):
+        return problem(request, Refusal("unsupported_media_type"))  # FastAPI leaves other types unread
+    spoken, known = language(request), _declared_names(request.app)
+    fields = [_field_problem(fault, known, spoken) for fault in faults]
+    all_unknown = all(field.code == "unknown_field" for field in fields)
+    return problem(request, Refusal("unknown_field" if all_unknown else "invalid_field"), fields)
+
+
+def _field_problem(fault: Mapping[str, Any], known: frozenset[str], spoken: Language) -> FieldProblem:
+    where, *place = fault["loc"]
+    kind = fault["type"]
+    return FieldProblem(
+        where=str(where),
+        pointer=_pointer(place, known),
+        code={"missing": "missing_field", "extra_forbidden": "unknown_field"}.get(kind, "invalid_field"),
+        detail=_say(field_errors.sentence(kind, fault.get("ctx", {})), spoken),
+    )
+
+
+def _pointer(place: Iterable[str | int], known: frozenset[str]) -> str:
+    """RFC 6901 pointer, up to the first key that is not one of ours: people put anything into keys."""
+    declared = takewhile(lambda part: isinstance(part, int) or part in known, place)
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in declared)
+
+
+def _declared_names(app: FastAPI) -> frozenset[str]:
+    """Every field and parameter name that the API's own description declares."""
+    description = app.openapi()
+    fields = {
+        name
+        for schema in description.get("components", {}).get("schemas", {}).values()
+        for name in schema.get("properties", {})
+    }
+    parameters = {
+        parameter["name"]
+        for operations in description["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+    }
+    return frozenset(fields | parameters)
+
+
+def _request_id(request: Request) -> uuid.UUID:
+    """The client's ``X-Request-Id`` if it is a UUID (it ends up in logs), else a new one."""
+    try:
+        return uuid.UUID(request.headers.get("x-request-id", ""))
+    except ValueError:
+        return uuid.uuid4()
+
+
+def _place(error: Exception) -> dict[str, str]:
+    """Kind of an exception and the code it came through, for the log: no text, no local variables."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return {
+        "error": type(error).__qualname__,
+        "place": " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames)),
+    }
+
+
+def _say(text: Text, spoken: Language) -> str:
+    return text.zh if spoken == "zh" else text.en
