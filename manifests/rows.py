@@ -1,0 +1,158 @@
+"""Rows of a file list: the header found, cells named by it, and what no row may hold."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from manifests.faults import Fault, UnreadableFile
+
+HEADER_NAME_LENGTH = 200
+"""Longest column name in characters; a longer one means that the first line is no header."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file list may measure.
+
+    Attributes:
+        rows: Most rows below the header.
+        columns: Most columns of the header.
+        cell_length: Most characters of a cell.
+        line_length: Most characters of a line of text; csv's own limit of a field.
+        unpacked_bytes: Most bytes all parts of a workbook unpack to.
+    """
+
+    rows: int = 1_000_000
+    columns: int = 200
+    cell_length: int = 4_096
+    line_length: int = 131_072
+    unpacked_bytes: int = 2 << 30
+
+
+class Row(NamedTuple):
+    """One row of the list (清单行).
+
+    Attributes:
+        line: Line of the file, from 1; the sheet's row for XLSX. A record over several lines has its first.
+        cells: Column name as the header spells it → text; ``""`` is an empty cell.
+    """
+
+    line: int
+    cells: dict[str, str]
+
+
+class Record(NamedTuple):
+    """Cells of a delimited line or a sheet's row, by position, before they have names."""
+
+    line: int
+    cells: list[str]
+
+
+def find_header(records: Iterator[Record | Fault], limits: Limits) -> list[str]:
+    """Take the first record with content as the header and leave ``records`` behind it.
+
+    Raises:
+        UnreadableFile: There is none, or it cannot name columns.
+    """
+    for record in records:
+        if isinstance(record, Fault):
+            raise UnreadableFile(record)
+        names = [cell.strip() for cell in record.cells]
+        while names and not names[-1]:
+            names.pop()
+        if names:
+            check_header(names, limits, record.line)
+            return names
+    raise UnreadableFile(Fault("file.empty"))
+
+
+def check_header(names: list[str], limits: Limits, line: int | None = None) -> None:
+    """Refuse a header whose names cannot be keys; column positions count from 1.
+
+    Raises:
+        UnreadableFile: Too many, unnamed, overlong or equal columns.
+    """
+    if len(names) > limits.columns:
+        raise UnreadableFile(Fault("header.too_many_columns", line, None, (limits.columns,)))
+    places: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if not name:
+            raise UnreadableFile(Fault("header.unnamed", line, None, (place,)))
+        if "\0" in name:
+            raise UnreadableFile(Fault("header.nul", line, None, (place,)))
+        if len(name) > HEADER_NAME_LENGTH:
+            raise UnreadableFile(Fault("header.too_long", line, None, (place, HEADER_NAME_LENGTH)))
+        if name in places:
+            raise UnreadableFile(Fault("header.duplicate", line, None, (places[name], place)))
+        places[name] = place
+
+
+def name_cells(
+    records: Iterator[Record | Fault], header: list[str], limits: Limits, *, padded: bool
+) -> Iterator[Row | Fault]:
+    """Name the cells of the records below the header; blank ones are passed over.
+
+    Args:
+        records: What stands below the header.
+        header: Names of the columns.
+        limits: What the list may measure.
+        padded: A short record ends in empty cells (a sheet leaves them out) rather than being a fault.
+    """
+    width = len(header)
+    for record in records:
+        if isinstance(record, Fault):
+            yield record
+            continue
+        line, cells = record
+        text = "".join(cells)
+        if not text or text.isspace():
+            continue
+        if len(cells) != width:
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
+            if padded:
+                cells.extend([""] * (width - len(cells)))
+            if len(cells) != width:
+                yield Fault("row.cells", line, None, (width, len(cells)))
+                continue
+        yield checked_row(line, dict(zip(header, cells, strict=True)), text, limits)
+
+
+def checked_row(line: int, cells: dict[str, str], text: str, limits: Limits) -> Row | Fault:
+    """Make a row, or the fault of its first cell that cannot be kept.
+
+    Args:
+        line: The row's line.
+        cells: The row's cells.
+        text: All cells joined: one look at it clears nearly every row.
+        limits: What the list may measure.
+    """
+    if len(text) <= limits.cell_length and "\0" not in text:
+        return Row(line, cells)
+    return _faulty_cell(line, cells, limits) or Row(line, cells)
+
+
+def _faulty_cell(line: int, cells: Mapping[str, str], limits: Limits) -> Fault | None:
+    for column, cell in cells.items():
+        if len(cell) > limits.cell_length:
+            return Fault("cell.too_long", line, column, (limits.cell_length,))
+        if "\0" in cell:  # PostgreSQL's text cannot hold it
+            return Fault("cell.nul", line, column)
+    return None
+
+
+def limited(rows: Iterator[Row | Fault], limits: Limits) -> Iterator[Row | Fault]:
+    """Pass rows and faults on until there are more than a list may have.
+
+    Raises:
+        UnreadableFile: At the first row too many.
+    """
+    for count, row in enumerate(rows):
+        if count >= limits.rows:
+            raise UnreadableFile(Fault("file.too_many_rows", row.line, None, (limits.rows,)))
+        yield row
+
+
+def number_text(number: float) -> str:
+    """Write a number as a person would: whole ones without a point, as far as a double tells them apart."""
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
