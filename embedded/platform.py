@@ -74,6 +74,10 @@ class Platform:
         """Let the API answer what it was asked and stop it."""
         self._end("api")
 
+    def pid(self, name: str) -> int:
+        """Process id of ``PostgreSQL``, ``Temporal``, ``worker`` or ``api``."""
+        return self._children[name].pid
+
     def check(self) -> None:
         """Look whether all started processes still run.
 

@@ -70,7 +70,7 @@ def running(folder: Path, *, durable: bool = True, port: int = 0) -> Iterator[Po
             "PostgreSQL",
             [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())],
             folder / "log" / "postgres.log",
-            privileges=_privileges(),
+            privileges=unprivileged(),
             stop_signal=signal.SIGINT,  # "fast": open transactions are rolled back, nobody is waited for
             death_signal=signal.SIGINT,
             keep_open=[lock],
@@ -93,7 +93,7 @@ def _programs() -> Path:
     return Path(package.origin).parent / "pginstall18" / "bin"
 
 
-def _privileges() -> Sequence[str]:
+def unprivileged() -> Sequence[str]:
     """PostgreSQL refuses to run as root: then ``nobody`` runs it, who may still enter root's folders."""
     if os.geteuid() != 0:
         return ()
@@ -127,7 +127,7 @@ def _initialise(programs: Path, home: Path, *, durable: bool) -> None:
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
         *(() if durable else ("--no-sync",)),
     ]
-    outcome = run([programs / "initdb", *options], privileges=_privileges())
+    outcome = run([programs / "initdb", *options], privileges=unprivileged())
     if outcome.returncode:
         raise EmbeddedError(
             f"PostgreSQL 数据目录创建失败 / PostgreSQL could not create {fresh}:\n{outcome.stderr}"

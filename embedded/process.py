@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+LOCK_PATIENCE = 10.0
+"""Seconds that a server of a killed parent may take to finish before its folder counts as in use."""
+
 
 class EmbeddedError(RuntimeError):
     """A part of the embedded platform cannot start or has died; the text says which, why and how to mend."""
@@ -129,7 +132,7 @@ def _setpriv(death_signal: signal.Signals) -> list[str]:
 
 
 @contextmanager
-def exclusive(folder: Path, name: str, patience_seconds: float = 10) -> Iterator[int]:
+def exclusive(folder: Path, name: str) -> Iterator[int]:
     """Hold a folder for one server.
 
     The yielded file descriptor carries the lock and is handed to the server: the lock lasts until the last
@@ -141,7 +144,7 @@ def exclusive(folder: Path, name: str, patience_seconds: float = 10) -> Iterator
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

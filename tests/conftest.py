@@ -17,6 +17,7 @@ import embedded.temporal
 from settings import Settings
 from wire.client import connect
 from wire.keys import KeyRing
+from wire.plugin import WirePlugin
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +64,12 @@ def session_settings(
         jwks=str(tmp_path_factory.mktemp("issuer") / "jwks.json"),
         log_format="console",
     )
+
+
+@pytest.fixture(scope="session")
+def wire_plugin(session_settings: Settings) -> WirePlugin:
+    """The plugin for a ``Replayer``, with this session's keys."""
+    return WirePlugin(KeyRing.load(session_settings.keys_file), session_settings.temporal_namespace)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -92,3 +92,15 @@ class Clockwatcher:
     @workflow.run
     async def run(self) -> str:
         return str(datetime.now(UTC))
+
+
+@workflow.defn
+class Misfit:
+    """Reads the answer of an activity into a model that it does not fit."""
+
+    @workflow.run
+    async def run(self) -> int:
+        number: int = await workflow.execute_activity(
+            "repeat", Message(text="x"), result_type=int, start_to_close_timeout=timedelta(seconds=10)
+        )
+        return number
