@@ -12,14 +12,19 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import settings as configuration
+from api.tokens import DevelopmentIssuer
 from cli import rules
+from cli.token import token
 from embedded import platform as embedded_platform
 from embedded.process import EmbeddedError
 from settings import Settings, SettingsError
 from store.database import migrate as migrate_database
+from wire.client import TemporalUnreachableError
 from wire.keys import KeysError
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
+KNOWN_FAULTS = (EmbeddedError, KeysError, SettingsError, TemporalUnreachableError)
+"""What a person can mend after reading its text."""
 
 
 class PlainWords(TyperGroup):
@@ -29,8 +34,8 @@ class PlainWords(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(context)
-        except (EmbeddedError, KeysError, SettingsError) as fault:
-            console.print(str(fault), style="red", soft_wrap=True)
+        except KNOWN_FAULTS as fault:
+            console.print(str(fault), style="red", markup=False)
             raise typer.Exit(1) from None
 
 
@@ -41,6 +46,7 @@ app = typer.Typer(
     help="人类遗传资源信息备份平台 / Backup of human genetic resource information",
 )
 app.add_typer(rules.app, name="rules")
+app.command()(token)
 
 
 @app.command()
@@ -61,7 +67,6 @@ def run(
                 f"  Temporal Web UI      {platform.temporal.ui_url}",
                 f"  日志 / logs           {folder.resolve() / 'log'}",
                 sep="\n",
-                soft_wrap=True,
             )
             while True:
                 platform.check()
@@ -71,9 +76,18 @@ def run(
 
 
 def prepare(settings: Settings) -> None:
-    """Bring the database to the newest schema and publish the rulebook of this checkout."""
+    """Migrate the database, publish the rulebook of this checkout, make the development issuer's keys."""
     migrate_database(settings.database_url.get_secret_value())
     rules.publish_folder(settings, embedded_platform.REPOSITORY / "rules")
+    DevelopmentIssuer(Path(settings.jwks).parent)
+
+
+@app.command()
+def demo() -> None:
+    """演示：从三步填写到备份编号，然后停止 / Play from three steps to a backup number, then stop."""
+    from cli import demo as story  # reads its example files
+
+    story.play(Path("var/demo"))
 
 
 @app.command()

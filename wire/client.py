@@ -15,13 +15,17 @@ ATTEMPTS = 8
 """Connection attempts, 0.1 s apart and doubling: about 13 s in all."""
 
 
+class TemporalUnreachableError(ConnectionError):
+    """Nobody answers at the address of Temporal; the text says which address."""
+
+
 async def connect(settings: Settings) -> Client:
     """Connect to Temporal with our plugin, waiting a little for a server that is just starting.
 
     TLS and API keys come from Temporal's own ``TEMPORAL_*`` variables or profile file.
 
     Raises:
-        RuntimeError: Nobody answers at ``settings.temporal_address``.
+        TemporalUnreachableError: Nobody answers at ``settings.temporal_address``.
         KeysError: The key file cannot be read.
     """
     plugin = WirePlugin(KeyRing.load(settings.keys_file), settings.temporal_namespace)
@@ -38,7 +42,7 @@ async def connect(settings: Settings) -> Client:
             )
         except RuntimeError:
             await asyncio.sleep(0.1 * 2**attempt)
-    raise RuntimeError(
+    raise TemporalUnreachableError(
         f"无法连接 Temporal（{settings.temporal_address}）：请检查它是否已启动、地址是否正确 / "
         f"Cannot reach Temporal at {settings.temporal_address}: check that it runs and the address is right"
     )
