@@ -1,0 +1,125 @@
+"""Compiles a form file to JSON Schema 2020-12 and to one rule per field and keyword."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rules.engine.faults import Text
+from rules.engine.model import Basis, Choice
+from rules.engine.rule import Rule, Schema
+
+_CONTROL = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff"
+_BLANK = " \\u00a0\\u3000"
+
+TEXT_PATTERNS: Mapping[str, str] = {
+    "line": f"^[{_BLANK}]*[^{_BLANK}{_CONTROL}][^{_CONTROL}]*$",
+    "paragraph": f"^[{_BLANK}\\t\\n\\r]*[^{_BLANK}{_CONTROL}]([^{_CONTROL}]|[\\t\\n\\r])*$",
+}
+"""Text that is neither blank nor holds control characters; the second allows line breaks."""
+
+NO_CONTROL: Schema = {"pattern": "[\\u0000-\\u001f]"}
+"""Python's ``$`` lets a trailing newline pass; refusing control characters makes all validators agree."""
+
+KEYWORDS = (
+    "type",
+    "enum",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "format",
+    "pattern",
+)
+"""Keywords that give findings, the most telling first."""
+
+
+def compile_form(document: Mapping[str, Any], choices: Mapping[str, Sequence[Choice]]) -> dict[str, Any]:
+    """The JSON Schema of a form: choices filled in, text kinds as patterns, annotations kept.
+
+    Args:
+        document: The form file.
+        choices: The rulebook's choices by the name ``x-values-from`` uses.
+    """
+    schema = {key: value for key, value in document.items() if key not in ("x-basis", "x-in-force-from")}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(schema, choices)}
+
+
+def _object(schema: dict[str, Any], choices: Mapping[str, Sequence[Choice]]) -> dict[str, Any]:
+    order = schema.pop("x-order")
+    fields = {name: _field(schema["properties"][name], choices) for name in order}
+    return {**schema, "properties": fields}
+
+
+def _field(field: Mapping[str, Any], choices: Mapping[str, Sequence[Choice]]) -> dict[str, Any]:
+    compiled = dict(field)
+    if "x-values-from" in field:
+        compiled["enum"] = [choice.id for choice in choices[field["x-values-from"]]]
+        compiled["x-values"] = {
+            choice.id: {"zh": choice.title.zh, "en": choice.title.en, "also": list(choice.also)}
+            for choice in choices[field["x-values-from"]]
+        }
+    if "x-text" in field:
+        compiled["pattern"] = TEXT_PATTERNS[field["x-text"]]
+    if "pattern" in compiled and field.get("x-text") != "paragraph":
+        compiled["not"] = NO_CONTROL
+    if "items" in field:
+        compiled["items"] = _field(field["items"], choices)
+    if "properties" in field:
+        compiled = _object(compiled, choices)
+    return compiled
+
+
+def places(
+    schema: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every field of a form with its path, e.g. ``("recipients", "items", "name")``, outermost first."""
+    for name, field in schema.get("properties", {}).items():
+        yield (*path, name), field
+        yield from places(field, (*path, name))
+    if "items" in schema:
+        yield (*path, "items"), schema["items"]
+        yield from places(schema["items"], (*path, "items"))
+
+
+def form_rules(
+    form: str, schema: Mapping[str, Any], basis: tuple[Basis, ...], messages: Mapping[str, Any]
+) -> Iterator[Rule]:
+    """One rule per field and keyword: ``project.title.maxLength``, ``project.title.required``."""
+    everywhere = [((), dict(schema)), *places(schema)]
+    for path, field in everywhere:
+        id_ = ".".join((form, *path))
+        title = Text(**field["x-title"])
+        for keyword in KEYWORDS:
+            if keyword in field:
+                yield _rule(f"{id_}.{keyword}", form, _words(messages, field, keyword, title), basis)
+        if "properties" in field:
+            words = Text(**messages["additionalProperties"]).fill(title=title)
+            yield _rule(f"{id_}.additionalProperties", form, words, basis)
+            for name, child in field["properties"].items():
+                words = _words(messages, child, "required", Text(**child["x-title"]))
+                yield _rule(f"{id_}.{name}.required", form, words, basis)
+
+
+def _rule(id_: str, form: str, message: Text, basis: tuple[Basis, ...]) -> Rule:
+    return Rule(id=id_, subject=form, severity="error", message=message, basis=basis)
+
+
+def _words(messages: Mapping[str, Any], field: Mapping[str, Any], keyword: str, title: Text) -> Text:
+    template = messages[keyword]
+    if keyword == "type":
+        template = template[field["type"]]
+    elif keyword == "pattern" and "x-text" in field:
+        template = messages["text"]
+    values = field.get("x-values", {})
+    return Text(**template).fill(
+        title=title,
+        limit=str(field.get(keyword, "")),
+        choices=Text(
+            "、".join(value["zh"] for value in values.values()),
+            ", ".join(value["en"] for value in values.values()),
+        ),
+        example=field.get("examples", [""])[0],
+        help=Text(**field.get("x-help", {"zh": "", "en": ""})),
+    )

@@ -1,0 +1,149 @@
+"""Judges records by a release: one, a list, or a million rows in constant memory."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import jsonschema_rs
+
+from rules.engine.forms import KEYWORDS
+from rules.engine.gate import gate_schema
+from rules.engine.release import Release
+from rules.engine.rule import Rule, schema_of
+from schemas.findings import Finding
+
+Verdict = Literal["accepted", "refused"]
+"""Accepted (通过): no finding is an error. Refused (不通过) otherwise."""
+
+_RANK = {keyword: rank for rank, keyword in enumerate(KEYWORDS)}
+
+
+class Judged(NamedTuple):
+    """A row of a list with the rules' remarks on it."""
+
+    line: int
+    record: Mapping[str, Any]
+    findings: list[Finding]
+
+
+class Judge:
+    """A release compiled for speed (校验器); safe to share between threads.
+
+    A compiled gate says yes to a flawless record in about two microseconds; only where it says no are the
+    authored rules asked which of them speaks.
+    """
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self._subjects = {subject: _Subject(release, subject) for subject in release.subjects}
+
+    def judge(self, subject: str, record: Mapping[str, Any]) -> list[Finding]:
+        """Everything the rules remark on one record, in the order of the form and the rules.
+
+        Args:
+            subject: A form's name, ``manifest`` or ``submission``.
+            record: JSON-like values.
+
+        Raises:
+            KeyError: There is no such subject.
+            ValueError: The record is not JSON (for instance a lone surrogate).
+        """
+        return self._subjects[subject].judge(record if isinstance(record, dict) else dict(record))
+
+    def judge_rows(
+        self,
+        subject: str,
+        rows: Iterable[tuple[int, Mapping[str, Any]]],
+        columns: Mapping[str, str] | None = None,
+    ) -> Iterator[Judged]:
+        """Judges rows as they come; nothing is kept.
+
+        Args:
+            subject: The form of one row.
+            rows: Line number and record.
+            columns: Field → header as the uploaded file spells it, to be named in findings.
+        """
+        judge = self._subjects[subject].judge
+        names = columns or {}
+        for line, record in rows:
+            findings = judge(record if isinstance(record, dict) else dict(record))
+            if findings:
+                findings = [
+                    finding._replace(line=line, column=names.get(finding.pointer[1:])) for finding in findings
+                ]
+            yield Judged(line, record, findings)
+
+
+def verdict(findings: Iterable[Finding]) -> Verdict:
+    """Refused if any finding is an error."""
+    return "refused" if any(finding.severity == "error" for finding in findings) else "accepted"
+
+
+class _Subject:
+    """One subject's gate and wording."""
+
+    def __init__(self, release: Release, subject: str) -> None:
+        form = release.subject_form(subject)
+        self._name = subject
+        self._rules: list[Rule] = release.schema_rules(subject)
+        self._orders = [rule for rule in release.subject_rules(subject) if rule.order]
+        self._severities = {rule.id: rule.severity for rule in self._rules}
+        self._gate = _validator(gate_schema(form, self._rules)).is_valid
+        self._errors = _validator(schema_of(form, self._rules)).iter_errors
+        self._place: dict[tuple[str | int, ...], str] = {}
+
+    def judge(self, record: dict[str, Any]) -> list[Finding]:
+        findings = [] if self._gate(record) else self._explain(record)
+        if self._orders:
+            wrong = {finding.pointer for finding in findings}
+            findings += [
+                Finding(rule.id, rule.severity, f"/{rule.order[1]}")
+                for rule in self._orders
+                if rule.order and _disordered(record, rule.order, wrong)
+            ]
+        return findings
+
+    def _explain(self, record: dict[str, Any]) -> list[Finding]:
+        by_form: dict[str, tuple[int, Finding]] = {}
+        by_rule: dict[tuple[str, str], Finding] = {}
+        for error in self._errors(record):
+            kind = error.kind
+            pointer = "".join(f"/{_escaped(part)}" for part in error.instance_path)
+            keyword = kind.name
+            if keyword == "required":
+                pointer = f"{pointer}/{_escaped(kind.property)}"
+            path = error.schema_path
+            if path[0] == "allOf":
+                rule = self._rules[int(path[1])]
+                by_rule.setdefault((rule.id, pointer), Finding(rule.id, rule.severity, pointer))
+            else:
+                rank = _RANK.get(keyword, len(_RANK))
+                if pointer not in by_form or rank < by_form[pointer][0]:
+                    by_form[pointer] = (rank, Finding(self._rule_id(path, kind), "error", pointer))
+        findings = [finding for _, finding in by_form.values()]
+        return findings + [finding for finding in by_rule.values() if finding.pointer not in by_form]
+
+    def _rule_id(self, path: list[str | int], kind: Any) -> str:
+        names = [str(part) for part in path if part != "properties"]
+        if kind.name == "required":
+            names.insert(-1, kind.property)
+        elif names[-1] == "pattern" or names[-1] == "not":
+            names[-1] = "pattern"
+        return ".".join((self._name, *names))
+
+
+def _validator(schema: Any) -> jsonschema_rs.Draft202012Validator:
+    """Formats are asserted; regular expressions run in linear time, so that no input can make one hang."""
+    return jsonschema_rs.Draft202012Validator(
+        schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _disordered(record: Mapping[str, Any], order: tuple[str, str], wrong: set[str]) -> bool:
+    first, second = (record.get(name) for name in order)
+    if any(f"/{name}" in wrong for name in order) or type(first) is not type(second):
+        return False
+    return first is not None and first > second  # type: ignore[operator]

@@ -1,0 +1,135 @@
+"""Turns the cells of a file list into records, without judging: what cannot be converted stays as it came."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rules.engine.release import Release
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_BLANKS = " \t\r\n\u00a0\u3000"
+_MAX_DIGITS = 18
+_KNOWN_HEADERS = 512
+
+Convert = Callable[[str], Any]
+
+
+class RowNormaliser:
+    """Reads the rows of one list (规范化): headers to fields, cells to values.
+
+    Trims blanks, drops invisible characters, changes case where the form says so, turns titles and other
+    spellings into ids and digits into numbers, and fills in defaults and what the kind of list fixes.
+    """
+
+    def __init__(self, release: Release, form: str, listing: str) -> None:
+        """Prepares for one list.
+
+        Args:
+            release: The release that will judge.
+            form: The form of one row.
+            listing: ``file_list``, or the kind of run table a repository exports.
+
+        Raises:
+            ValueError: No repository exports such a list.
+        """
+        properties = release.judged_form(form)["properties"]
+        converts = {name: _convert(field) for name, field in properties.items()}
+        tables = [
+            r.run_table
+            for r in release.repositories.values()
+            if r.run_table and r.run_table.listing == listing
+        ]
+        self._fixed = {name: field["default"] for name, field in properties.items() if "default" in field}
+        if tables:
+            table = tables[0]
+            self._fixed |= table.constants
+            self._fields = {_folded(column): field for column, field in table.columns.items()}
+            for field, values in table.values.items():
+                converts[field] = _choice({_folded(key): value for key, value in values.items()})
+        elif listing == "file_list":
+            self._fields = _headers(properties)
+        else:
+            raise ValueError(f"no repository exports a list of this kind: {listing}")
+        self._fixed["listing"] = listing
+        self._converts = converts
+        self._plans: dict[str, tuple[str, Convert] | None] = {}
+
+    def fields(self, header: Sequence[str]) -> list[str | None]:
+        """The field each column is read as; None for a column that is dropped: unknown, personal, or repeated."""
+        found: list[str | None] = []
+        for column in header:
+            field = self._fields.get(_folded(column))
+            found.append(None if field in found else field)
+        return found
+
+    def columns(self, header: Sequence[str]) -> dict[str, str]:
+        """Field → column as this file spells it."""
+        return {field: column for field, column in zip(self.fields(header), header, strict=True) if field}
+
+    def record(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """A row as a record: known columns only, empty cells left out.
+
+        Args:
+            cells: Header → cell. Text is converted; numbers and truth values stay as they are.
+        """
+        record: dict[str, Any] = {}
+        plans = self._plans
+        for column, cell in cells.items():
+            plan = plans[column] if column in plans else self._plan(column)
+            if plan is None or plan[0] in record:
+                continue
+            if isinstance(cell, str):
+                text = (cell if cell.isascii() else cell.translate(_INVISIBLE)).strip(_BLANKS)
+                if text:
+                    record[plan[0]] = plan[1](text)
+            elif cell is not None:
+                record[plan[0]] = cell
+        for field, value in self._fixed.items():
+            record.setdefault(field, value)
+        return record
+
+    def _plan(self, column: str) -> tuple[str, Convert] | None:
+        field = self._fields.get(_folded(column))
+        plan = (field, self._converts[field]) if field else None
+        if len(self._plans) < _KNOWN_HEADERS:
+            self._plans[column] = plan
+        return plan
+
+
+def _headers(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Every spelling of a header; the kind of list is no column."""
+    return {
+        _folded(spelling): name
+        for name, field in properties.items()
+        if name != "listing"
+        for spelling in (name, field["x-title"]["zh"], field["x-title"]["en"], *field.get("x-columns", ()))
+    }
+
+
+def _convert(field: Mapping[str, Any]) -> Convert:
+    if "x-values" in field:
+        return _choice(
+            {
+                _folded(spelling): id_
+                for id_, value in field["x-values"].items()
+                for spelling in (id_, value["zh"], value["en"], *value.get("also", ()))
+            }
+        )
+    if field["type"] == "integer":
+        return _integer
+    return {"upper": str.upper, "lower": str.lower}.get(field.get("x-case", ""), str)
+
+
+def _choice(spellings: Mapping[str, str]) -> Convert:
+    def convert(text: str) -> str:
+        return spellings.get(text) or spellings.get(_folded(text), text)
+
+    return convert
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else text
+
+
+def _folded(text: str) -> str:
+    """Headers and values are compared without case, blanks, hyphens and underscores."""
+    return "".join(text.translate(_INVISIBLE).casefold().split()).replace("_", "").replace("-", "")

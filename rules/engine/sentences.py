@@ -1,0 +1,37 @@
+"""Renders findings: the sentence and the basis come from the release that judged, never from the record."""
+
+from rules.engine.faults import Language
+from rules.engine.model import Citation
+from rules.engine.release import Release
+from schemas.findings import Finding
+
+
+def sentence(release: Release, finding: Finding, language: Language) -> str:
+    """What a person is told.
+
+    Args:
+        release: The release that judged.
+        finding: One of its findings.
+        language: ``zh`` or ``en``.
+
+    Raises:
+        KeyError: The finding is of another release.
+    """
+    message = release.rules[finding.rule].message
+    return message.zh if language == "zh" else message.en
+
+
+def basis(release: Release, finding: Finding, language: Language) -> list[Citation]:
+    """The texts the finding rests on, in words.
+
+    Raises:
+        KeyError: The finding is of another release.
+    """
+    citations = []
+    for instrument_id, article in release.rules[finding.rule].basis:
+        instrument = release.rulebook.instruments[instrument_id]
+        zh = language == "zh"
+        title = instrument.title.zh if zh else instrument.title.en
+        division = instrument.division.zh if zh else instrument.division.en
+        citations.append(Citation(instrument_id, title, division.replace("{}", article), instrument.in_force))
+    return citations
