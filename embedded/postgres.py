@@ -94,7 +94,7 @@ def _programs() -> Path:
 
 
 def unprivileged() -> Sequence[str]:
-    """PostgreSQL refuses to run as root: then ``nobody`` runs it, who may still enter root's folders."""
+    """``setpriv`` options: PostgreSQL refuses to run as root, so ``nobody`` runs it, let into root's folders."""
     if os.geteuid() != 0:
         return ()
     nobody = pwd.getpwnam("nobody")
@@ -102,6 +102,7 @@ def unprivileged() -> Sequence[str]:
         f"--reuid={nobody.pw_uid}",
         f"--regid={nobody.pw_gid}",
         "--clear-groups",
+        "--securebits=+no_setuid_fixup",  # or access(2), which PostgreSQL asks, forgets the capability
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
     )

