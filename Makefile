@@ -32,7 +32,7 @@ bench: $(READY) ## 性能比值，写入 var/bench.json / ratios, written to var
 lock: ## 重新锁定依赖 / lock the dependencies anew
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install -q uv && \
-	"$$tools/bin/uv" pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	"$$tools/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra embedded --extra dev -p 3.11 pyproject.toml -o requirements.lock
 
 clean: ## 删除环境、缓存和 var/ 中的数据 / remove environment, caches, and the data in var/

