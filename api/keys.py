@@ -22,6 +22,7 @@ PAUSE = 60
 TIMEOUT = 3
 """Seconds a fetch may take."""
 RSA_BITS = 2048
+_KINDS = ("OKP", "EC", "RSA")
 
 
 class PublicKeys:
@@ -91,6 +92,8 @@ def _usable(document: Any) -> dict[str, Key]:
     """Keys of the kinds we accept signatures from; others in the set are passed over (RFC 7517 §5)."""
     keys: dict[str, Key] = {}
     for data in document["keys"]:
+        if not isinstance(data, dict) or data.get("kty") not in _KINDS:
+            continue
         try:
             key = import_key(data)
         except (JoseError, ValueError, TypeError, KeyError):

@@ -9,7 +9,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Query
@@ -81,5 +81,8 @@ class Keyset(Generic[Key]):
         return hashlib.sha256(self._name.encode() + b"\0" + key).digest()[:_SUM]
 
 
-NewestFirst = tuple[datetime, UUID]
-"""Key of lists that show the newest first: when it was created, and its id."""
+class NewestFirst(NamedTuple):
+    """Key of lists that show the newest first."""
+
+    created_at: datetime
+    id: UUID

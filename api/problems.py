@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import field_errors
-from api.bodies import StrictRoute
+from api.bodies import MOST_BYTES, StrictRoute
 from api.language import TAGS, Language, language
 from api.problem_pages import router as problem_pages
 from schemas.errors import Refusal, Text
@@ -40,7 +40,6 @@ _CODE_OF_STATUS = {
     413: "too_large",
     415: "unsupported_media_type",
 }
-_BODY_LIMIT = "starlette.max_body_size"  # where Starlette notes a route's limit in the scope
 _RETRY_AFTER = 5  # seconds
 _FRAMES = 8
 
@@ -83,7 +82,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 def install(app: FastAPI) -> None:
     """Give an application its error handlers, the pages of ``/problems`` and the middleware.
 
-    To be called before routers are included, so that later middleware goes around this one.
+    To be called before routes are added to ``app`` itself; routers bring their own `StrictRoute`.
     """
     app.router.route_class = StrictRoute
     app.include_router(problem_pages)
@@ -197,7 +196,7 @@ async def _http(request: Request, error: Exception) -> Response:
     """What FastAPI and Starlette refuse by themselves: an unknown address, a method, a size."""
     assert isinstance(error, HTTPException)  # noqa: S101
     code = _CODE_OF_STATUS.get(error.status_code, "internal")
-    refusal = Refusal(code, limit=request.scope[_BODY_LIMIT]) if code == "too_large" else Refusal(code)
+    refusal = Refusal(code, limit=MOST_BYTES) if code == "too_large" else Refusal(code)
     return problem(request, refusal, headers=error.headers)
 
 

@@ -63,7 +63,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
         facts: Names from `FACTS`, with numbers or declared names as values; JSON-safe.
     """
 
-    def __init__(self, code: str, sentence: Text | None = None, **facts: str | int) -> None:
+    def __init__(self, code: str, sentence: Text | None = None, /, **facts: str | int) -> None:
         """Look the code up.
 
         Raises:
