@@ -1,4 +1,4 @@
-"""Checks one rule file against the published schema of its kind: closed, every mistake named with its place."""
+"""Checks one rule file against the published schema of its kind: closed, every mistake with its place."""
 
 import difflib
 import json
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 from referencing import Registry, Resource
 
 import schemas
@@ -21,6 +21,15 @@ _LANGUAGES = {"zh": Text("中文", "Chinese"), "en": Text("英文", "English")}
 _CLOSED = Text(
     "规则语言是封闭的：不认识的词一律当作拼写错误。",
     "The dialect is closed: an unknown word counts as a misspelling.",
+)
+
+_UNPROVEN = Text(
+    "没有正例和反例，看不出格式写得对不对。",
+    "Without examples and counter-examples nobody sees whether it is right.",
+)
+_UNTYPED = Text(
+    "不写类型，其他类型的值会被当作满足条件。",
+    "Without a type, values of another type count as satisfying it.",
 )
 
 
@@ -167,16 +176,13 @@ def _missing_beside(source: Source, error: ValidationError, path: tuple[str | in
         absent = [key for key in needed if key not in error.instance]
         if trigger in error.instance and absent:
             names = ", ".join(absent)
+            why = _UNPROVEN if trigger == "pattern" and absent != ["type"] else _UNTYPED
             yield source.fault(
                 (*path, trigger),
                 Text(f"“{trigger}”旁边缺少 {names}。", f"Beside “{trigger}”, {names} is missing."),
-                Text(
-                    "没有正例和反例，看不出格式写得对不对。",
-                    "Without examples and counter-examples nobody sees whether it is right.",
-                ),
+                why,
                 Text(f"请补上 {names}。", f"Add {names}."),
             )
-            return
 
 
 def _bad_name(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:

@@ -22,6 +22,8 @@ NO_CONTROL: Schema = {"pattern": "[\\u0000-\\u001f]"}
 KEYWORDS = (
     "type",
     "enum",
+    "format",
+    "pattern",
     "minItems",
     "maxItems",
     "uniqueItems",
@@ -29,8 +31,6 @@ KEYWORDS = (
     "maxLength",
     "minimum",
     "maximum",
-    "format",
-    "pattern",
 )
 """Keywords that give findings, the most telling first."""
 

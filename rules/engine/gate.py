@@ -18,7 +18,14 @@ class _Branch(NamedTuple):
     then: Schema
 
 
-_UNKNOWN = object()
+class _Field(NamedTuple):
+    """A field with few values, and whether the form demands it anyway."""
+
+    values: list[Any]
+    required: bool
+
+
+_ABSENT = object()
 
 
 def gate_schema(form: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
@@ -28,21 +35,20 @@ def gate_schema(form: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
         form: The subject's form.
         rules: All its rules that are JSON Schema.
     """
-    branches = [_Branch(rule.when, rule.require) for rule in rules]
-    values = {
-        name: [value for value in field["enum"]]
+    fields = {
+        name: _Field(field["enum"], name in form["required"])
         for name, field in form.get("properties", {}).items()
         if "enum" in field
     }
     bare = {key: value for key, value in form.items() if not key.startswith("x-")}
     if "properties" in bare:
         bare["properties"] = {name: _bare(field) for name, field in bare["properties"].items()}
-    tree = _tree(branches, values)
+    tree = _tree([_Branch(rule.when, rule.require) for rule in rules], fields)
     return {**bare, "allOf": tree} if tree else bare
 
 
 def _bare(field: Any) -> Any:
-    """A field without annotations, and without the guard for Python's ``$``, which this validator does not need."""
+    """A field without annotations, and without the guard for Python's ``$``: this validator needs none."""
     if not isinstance(field, dict):
         return field
     guarded = "pattern" in field
@@ -55,25 +61,28 @@ def _bare(field: Any) -> Any:
     return kept
 
 
-def _tree(branches: list[_Branch], values: dict[str, list[Any]]) -> list[Schema]:
-    """Schemas that together hold exactly where all branches hold."""
+def _tree(branches: list[_Branch], fields: dict[str, _Field]) -> list[Schema]:
+    """Schemas that together hold exactly where all branches hold, for records the form accepts."""
     branches = _splice(branches)
-    asked = Counter(name for branch in branches for name in _asked(branch.when) if name in values)
+    asked = Counter(name for branch in branches for name in _about(branch) if name in fields)
     if not asked:
-        return [_plain(branch) for branch in branches if branch.then is not True]
+        return [_plain(branch) for branch in branches]
     name = max(asked, key=lambda field: (asked[field], field))
-    about = [branch for branch in branches if name in _asked(branch.when)]
-    rest = [branch for branch in branches if name not in _asked(branch.when)]
-    if asked[name] < 2:
-        return [_plain(about[0]), *_tree(rest, values)]
-    left = {field: choices for field, choices in values.items() if field != name}
+    about = [branch for branch in branches if name in _about(branch)]
+    rest = [branch for branch in branches if name not in _about(branch)]
+    others = {other: field for other, field in fields.items() if other != name}
+    if len(about) == 1 and about[0].when is not True:
+        return [_plain(about[0]), *_tree(rest, fields)]
     groups: dict[str, tuple[list[Any], list[Schema]]] = {}
-    for value in values[name]:
-        known = _tree([_known(branch, name, value) for branch in about], left)
+    for value in fields[name].values:
+        known = _tree([_known(branch, name, value) for branch in about], others)
         groups.setdefault(repr(known), ([], known))[0].append(value)
-    otherwise = _tree([_known(branch, name, _UNKNOWN) for branch in about], left)
-    switch = _switch(name, list(groups.values()), otherwise)
-    return [switch, *_tree(rest, values)] if switch is not True else _tree(rest, values)
+    switch = _switch(name, list(groups.values()))
+    if not fields[name].required:
+        absent = _all(_tree([_known(branch, name, _ABSENT) for branch in about], others))
+        if absent != switch:
+            switch = {"if": {"required": [name]}, "then": switch, "else": absent}
+    return ([] if switch is True else [switch]) + _tree(rest, fields)
 
 
 def _splice(branches: list[_Branch]) -> list[_Branch]:
@@ -90,6 +99,13 @@ def _splice(branches: list[_Branch]) -> list[_Branch]:
     return lifted
 
 
+def _about(branch: _Branch) -> set[str]:
+    """Fields whose value would decide this branch, or part of it."""
+    if branch.when is True and isinstance(branch.then, dict):
+        return {*branch.then.get("properties", {})}
+    return _asked(branch.when)
+
+
 def _asked(when: Schema) -> set[str]:
     """Fields a condition asks about where this module can decide it."""
     if not isinstance(when, dict):
@@ -101,38 +117,39 @@ def _asked(when: Schema) -> set[str]:
 
 
 def _known(branch: _Branch, name: str, value: Any) -> _Branch:
-    """The branch for records whose field has this value, or has none or no listed one."""
-    then = branch.then
-    if value is not _UNKNOWN and isinstance(then, dict) and name in then.get("properties", {}):
-        then = _decided(then, name, value)
-    return _Branch(_decided(branch.when, name, value), then)
+    """The branch for records whose field has this value, or is absent."""
+    return _Branch(_decided(branch.when, name, value), _decided(branch.then, name, value))
 
 
 def _decided(schema: Schema, name: str, value: Any) -> Schema:
     """A schema with everything about one field decided: true, false, or what is still open."""
     if isinstance(schema, bool):
         return schema
-    open_ = dict(schema)
-    properties = dict(open_.pop("properties", {}))
-    about = properties.pop(name, True)
-    required = [field for field in open_.pop("required", []) if field != name]
-    if value is _UNKNOWN:
+    if value is _ABSENT:
         if name in schema.get("required", []):
             return False
-    elif not jsonschema_rs.Draft202012Validator(about).is_valid(value):
+    elif not _accepts(schema.get("properties", {}).get(name, True), value):
         return False
-    if properties:
-        open_["properties"] = properties
-    if required:
-        open_["required"] = required
-    for key, combine in (("anyOf", _any), ("not", _not)):
-        if key in open_:
-            decided = combine(open_.pop(key), name, value)
-            if decided is False:
-                return False
-            if decided is not True:
-                open_[key] = decided
-    return open_ or True
+    open_ = {
+        key: content
+        for key, content in schema.items()
+        if key not in ("properties", "required", "anyOf", "not")
+    }
+    properties = {field: content for field, content in schema.get("properties", {}).items() if field != name}
+    required = [field for field in schema.get("required", []) if field != name]
+    decided = {
+        "properties": properties or True,
+        "required": required or True,
+        "anyOf": _any(schema.get("anyOf", [True]), name, value),
+        "not": _not(schema.get("not", False), name, value),
+    }
+    if False in decided.values():
+        return False
+    return {**open_, **{key: content for key, content in decided.items() if content is not True}} or True
+
+
+def _accepts(schema: Schema, value: Any) -> bool:
+    return schema is True or jsonschema_rs.Draft202012Validator(schema).is_valid(value)
 
 
 def _any(branches: list[Schema], name: str, value: Any) -> Any:
@@ -143,6 +160,7 @@ def _any(branches: list[Schema], name: str, value: Any) -> Any:
 
 
 def _not(inner: Schema, name: str, value: Any) -> Schema:
+    """What is left of ``not`` after deciding: true where nothing is, false where it cannot hold."""
     decided = _decided(inner, name, value)
     return not decided if isinstance(decided, bool) else decided
 
@@ -152,25 +170,20 @@ def _plain(branch: _Branch) -> Schema:
     return then if branch.when is True else {"if": branch.when, "then": then}
 
 
-def _switch(name: str, groups: list[tuple[list[Any], list[Schema]]], otherwise: list[Schema]) -> Schema:
-    """Halves the groups until one is left, so that n values need log n questions."""
-    if all(known == otherwise for _, known in groups):
-        return {"allOf": otherwise} if otherwise else True
+def _switch(name: str, groups: list[tuple[list[Any], list[Schema]]]) -> Schema:
+    """Halves the groups until one is left, so that n values need log n questions.
+
+    The form has made sure that the value is one of them.
+    """
     if len(groups) == 1:
-        values, known = groups[0]
-        branch: dict[str, Any] = {"if": _one_of(name, values), "then": _all(known)}
-        return {**branch, "else": _all(otherwise)} if otherwise else branch
+        return _all(groups[0][1])
     half = len(groups) // 2
     first = [value for values, _ in groups[:half] for value in values]
     return {
-        "if": _one_of(name, first),
-        "then": _switch(name, groups[:half], otherwise),
-        "else": _switch(name, groups[half:], otherwise),
+        "if": {"properties": {name: {"enum": first}}},
+        "then": _switch(name, groups[:half]),
+        "else": _switch(name, groups[half:]),
     }
-
-
-def _one_of(name: str, values: list[Any]) -> dict[str, Any]:
-    return {"properties": {name: {"enum": values}}, "required": [name]}
 
 
 def _all(schemas: list[Schema]) -> Schema:

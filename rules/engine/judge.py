@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind
 
 from rules.engine.forms import KEYWORDS
 from rules.engine.gate import gate_schema
@@ -86,10 +87,8 @@ class _Subject:
         self._name = subject
         self._rules: list[Rule] = release.schema_rules(subject)
         self._orders = [rule for rule in release.subject_rules(subject) if rule.order]
-        self._severities = {rule.id: rule.severity for rule in self._rules}
         self._gate = _validator(gate_schema(form, self._rules)).is_valid
         self._errors = _validator(schema_of(form, self._rules)).iter_errors
-        self._place: dict[tuple[str | int, ...], str] = {}
 
     def judge(self, record: dict[str, Any]) -> list[Finding]:
         findings = [] if self._gate(record) else self._explain(record)
@@ -106,27 +105,25 @@ class _Subject:
         by_form: dict[str, tuple[int, Finding]] = {}
         by_rule: dict[tuple[str, str], Finding] = {}
         for error in self._errors(record):
-            kind = error.kind
+            kind, path = error.kind, error.schema_path
             pointer = "".join(f"/{_escaped(part)}" for part in error.instance_path)
-            keyword = kind.name
-            if keyword == "required":
+            if isinstance(kind, ValidationErrorKind.Required):
                 pointer = f"{pointer}/{_escaped(kind.property)}"
-            path = error.schema_path
             if path[0] == "allOf":
                 rule = self._rules[int(path[1])]
                 by_rule.setdefault((rule.id, pointer), Finding(rule.id, rule.severity, pointer))
             else:
-                rank = _RANK.get(keyword, len(_RANK))
+                rank = _RANK.get(kind.name, len(_RANK))
                 if pointer not in by_form or rank < by_form[pointer][0]:
                     by_form[pointer] = (rank, Finding(self._rule_id(path, kind), "error", pointer))
         findings = [finding for _, finding in by_form.values()]
         return findings + [finding for finding in by_rule.values() if finding.pointer not in by_form]
 
-    def _rule_id(self, path: list[str | int], kind: Any) -> str:
+    def _rule_id(self, path: list[str | int], kind: ValidationErrorKind) -> str:
         names = [str(part) for part in path if part != "properties"]
-        if kind.name == "required":
+        if isinstance(kind, ValidationErrorKind.Required):
             names.insert(-1, kind.property)
-        elif names[-1] == "pattern" or names[-1] == "not":
+        elif names[-1] == "not":  # the guard beside a pattern
             names[-1] = "pattern"
         return ".".join((self._name, *names))
 
@@ -146,4 +143,4 @@ def _disordered(record: Mapping[str, Any], order: tuple[str, str], wrong: set[st
     first, second = (record.get(name) for name in order)
     if any(f"/{name}" in wrong for name in order) or type(first) is not type(second):
         return False
-    return first is not None and first > second  # type: ignore[operator]
+    return first is not None and first > second

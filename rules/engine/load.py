@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rules.engine.completeness import check_completeness
 from rules.engine.dialect import check_shape, kind_of
 from rules.engine.faults import Fault, RulebookError, Text
 from rules.engine.patterns import check_patterns
 from rules.engine.references import check_references
 from rules.engine.release import Release
+from rules.engine.requirements import check_requirements
 from rules.engine.source import Source, read
 
 REQUIRED = ("rulebook.yaml", "data-types.yaml", "messages.yaml", "categories/out-of-scope.yaml")
@@ -34,7 +36,8 @@ def load_rulebook(folder: Path) -> Release:
             continue
         sources[file.removesuffix(".yaml")] = source
     if not faults:
-        faults += check_references(sources)
+        for check in (check_references, check_requirements, check_completeness):
+            faults += check(sources)
     if faults:
         raise RulebookError(faults)
     return Release({name: _with_order(source.data) for name, source in sources.items()})

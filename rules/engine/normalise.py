@@ -42,9 +42,9 @@ class RowNormaliser:
         if tables:
             table = tables[0]
             self._fixed |= table.constants
-            self._fields = {_folded(column): field for column, field in table.columns.items()}
+            self._fields = {folded(column): field for column, field in table.columns.items()}
             for field, values in table.values.items():
-                converts[field] = _choice({_folded(key): value for key, value in values.items()})
+                converts[field] = _choice({folded(key): value for key, value in values.items()})
         elif listing == "file_list":
             self._fields = _headers(properties)
         else:
@@ -54,10 +54,10 @@ class RowNormaliser:
         self._plans: dict[str, tuple[str, Convert] | None] = {}
 
     def fields(self, header: Sequence[str]) -> list[str | None]:
-        """The field each column is read as; None for a column that is dropped: unknown, personal, or repeated."""
+        """The field each column is read as; None where it is dropped: unknown, personal, or repeated."""
         found: list[str | None] = []
         for column in header:
-            field = self._fields.get(_folded(column))
+            field = self._fields.get(folded(column))
             found.append(None if field in found else field)
         return found
 
@@ -88,7 +88,7 @@ class RowNormaliser:
         return record
 
     def _plan(self, column: str) -> tuple[str, Convert] | None:
-        field = self._fields.get(_folded(column))
+        field = self._fields.get(folded(column))
         plan = (field, self._converts[field]) if field else None
         if len(self._plans) < _KNOWN_HEADERS:
             self._plans[column] = plan
@@ -98,7 +98,7 @@ class RowNormaliser:
 def _headers(properties: Mapping[str, Any]) -> dict[str, str]:
     """Every spelling of a header; the kind of list is no column."""
     return {
-        _folded(spelling): name
+        folded(spelling): name
         for name, field in properties.items()
         if name != "listing"
         for spelling in (name, field["x-title"]["zh"], field["x-title"]["en"], *field.get("x-columns", ()))
@@ -109,7 +109,7 @@ def _convert(field: Mapping[str, Any]) -> Convert:
     if "x-values" in field:
         return _choice(
             {
-                _folded(spelling): id_
+                folded(spelling): id_
                 for id_, value in field["x-values"].items()
                 for spelling in (id_, value["zh"], value["en"], *value.get("also", ()))
             }
@@ -121,7 +121,7 @@ def _convert(field: Mapping[str, Any]) -> Convert:
 
 def _choice(spellings: Mapping[str, str]) -> Convert:
     def convert(text: str) -> str:
-        return spellings.get(text) or spellings.get(_folded(text), text)
+        return spellings.get(text) or spellings.get(folded(text), text)
 
     return convert
 
@@ -130,6 +130,6 @@ def _integer(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else text
 
 
-def _folded(text: str) -> str:
-    """Headers and values are compared without case, blanks, hyphens and underscores."""
+def folded(text: str) -> str:
+    """What is compared of a header's or value's spelling: no case, blanks, hyphens or underscores."""
     return "".join(text.translate(_INVISIBLE).casefold().split()).replace("_", "").replace("-", "")

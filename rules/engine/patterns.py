@@ -102,7 +102,8 @@ def _examples(source: Source, holder: dict[str, Any], path: Path_) -> Iterator[F
                     (*path, "examples", i),
                     Text(
                         "在这个正例后加换行、前加空格或改成全角数字，格式仍然接受。",
-                        "The pattern still accepts this example with a newline after it, a blank before it, or full-width digits.",
+                        "The pattern still accepts this example with a newline after it, a blank before it, "
+                        "or full-width digits.",
                     ),
                 )
     for i, example in enumerate(holder.get(counter_key, [])):

@@ -1,6 +1,6 @@
 """What a workflow obeys: steps, deadlines, limits, the shape of the number."""
 
-from datetime import date, timedelta
+import datetime as dt
 from typing import Literal
 
 from rules.engine.faults import Text
@@ -39,7 +39,7 @@ class NumberFormat(Part):
     time_zone: str
     serial_digits: int
 
-    def number(self, day: date, serial: int) -> str:
+    def number(self, day: dt.date, serial: int) -> str:
         """The backup number of a day's serial, e.g. ``BF2026112200001``."""
         return f"{self.prefix}{day:%Y%m%d}{serial:0{self.serial_digits}d}"
 
@@ -55,13 +55,13 @@ class BackupCreationProcedure(Part):
     """
 
     title: Text
-    in_force_from: date
+    in_force_from: dt.date
     basis: tuple[Basis, ...]
     steps: tuple[Step, ...]
     judged_by: tuple[str, ...]
-    expires_after: timedelta
-    reminders_before: tuple[timedelta, ...]
-    recheck_deposits_every: timedelta
+    expires_after: dt.timedelta
+    reminders_before: tuple[dt.timedelta, ...]
+    recheck_deposits_every: dt.timedelta
     limits: Limits
     number: NumberFormat
     decision: Text | None = None

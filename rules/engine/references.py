@@ -5,15 +5,8 @@ from typing import Any
 
 from rules.engine.dialect import nearest
 from rules.engine.faults import Fault, Text
-from rules.engine.forms import places
 from rules.engine.matrix import ROW_FIELDS
 from rules.engine.source import Path_, Source
-
-SUMS = ("rows", "unreadable_rows", "categories", "repositories", "in_transit", "errors")
-"""Fields of the subject ``manifest``: the sums of one list."""
-
-COMPARISONS = ("steps", "undeclared_categories", "categories_without_files", "in_transit")
-"""Fields of the subject ``submission``."""
 
 Sources = Mapping[str, Source]
 
@@ -24,21 +17,18 @@ def check_references(sources: Sources) -> Iterator[Fault]:
         yield from _bases(sources, source, source.data, ())
     yield from _categories(sources)
     yield from _repositories(sources)
-    for name, source in _folder(sources, "forms"):
-        yield from _form(source)
-        yield from _spellings(source, name)
-    yield from _requirements(sources)
     yield from _procedures(sources)
 
 
-def _folder(sources: Sources, folder: str) -> list[tuple[str, Source]]:
-    prefix = f"{folder}/"
+def folder(sources: Sources, name: str) -> list[tuple[str, Source]]:
+    """The files of one folder by their names."""
+    prefix = f"{name}/"
     return [
         (path.removeprefix(prefix), source) for path, source in sources.items() if path.startswith(prefix)
     ]
 
 
-def _known(source: Source, path: Path_, name: str, names: Iterable[str], what: Text) -> Iterator[Fault]:
+def known(source: Source, path: Path_, name: str, names: Iterable[str], what: Text) -> Iterator[Fault]:
     """A fault where a name is not among those that exist."""
     existing = list(names)
     if name not in existing:
@@ -75,7 +65,7 @@ def _dates(
             place,
             Text(
                 f"规则自 {since} 起施行，晚于本规则集的生效日 {rulebook['effective_from']}。",
-                f"The rule is in force from {since}, after this rulebook's effective_from, {rulebook['effective_from']}.",
+                f"The rule is in force from {since}, after this rulebook's {rulebook['effective_from']}.",
             ),
             Text(
                 "一个版本只装它生效那天已施行的规则。",
@@ -86,14 +76,15 @@ def _dates(
     for i, basis in enumerate(bases):
         instruments = rulebook["instruments"]
         where = (*path, f"{prefix}basis", i, "instrument")
-        yield from _known(source, where, basis["instrument"], instruments, Text("依据文件", "instrument"))
+        yield from known(source, where, basis["instrument"], instruments, Text("依据文件", "instrument"))
         instrument = instruments.get(basis["instrument"])
         if instrument and since < instrument["in_force"]:
             yield source.fault(
                 place,
                 Text(
-                    f"规则自 {since} 起施行，早于它的依据（{basis['instrument']}，{instrument['in_force']} 起施行）。",
-                    f"The rule is in force from {since}, before the text it rests on ({basis['instrument']}, in force from {instrument['in_force']}).",
+                    f"规则自 {since} 起施行，早于依据 {basis['instrument']} 的 {instrument['in_force']}。",
+                    f"The rule is in force from {since}, before its basis {basis['instrument']}, "
+                    f"in force from {instrument['in_force']}.",
                 ),
                 Text("规则不能早于依据。", "A rule cannot be older than its basis."),
                 Text("请改正日期或依据。", "Correct the date or the basis."),
@@ -102,11 +93,11 @@ def _dates(
 
 def _categories(sources: Sources) -> Iterator[Fault]:
     data_types = [entry["id"] for entry in sources["data-types"].data["data_types"]]
-    repositories = dict(_folder(sources, "repositories"))
-    for name, source in _folder(sources, "categories"):
+    repositories = dict(folder(sources, "repositories"))
+    for name, source in folder(sources, "categories"):
         for data_type, entry in ({} if name == "out-of-scope" else source.data["data_types"]).items():
             path: Path_ = ("data_types", data_type)
-            yield from _known(source, path, data_type, data_types, Text("数据类型", "data type"))
+            yield from known(source, path, data_type, data_types, Text("数据类型", "data type"))
             if ("repositories" in entry) == ("repositories_by" in entry):
                 yield source.fault(
                     path,
@@ -122,7 +113,7 @@ def _categories(sources: Sources) -> Iterator[Fault]:
                 )
             for where, repository in _taken(entry):
                 place = (*path, *where)
-                yield from _known(source, place, repository, repositories, Text("数据资源库", "repository"))
+                yield from known(source, place, repository, repositories, Text("数据资源库", "repository"))
                 target = repositories.get(repository)
                 if target and data_type not in target.data["formats"]:
                     yield source.fault(
@@ -151,13 +142,13 @@ def _taken(entry: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
 def _repositories(sources: Sources) -> Iterator[Fault]:
     used = {
         (repository, data_type)
-        for name, source in _folder(sources, "categories")
+        for name, source in folder(sources, "categories")
         if name != "out-of-scope"
         for data_type, entry in source.data["data_types"].items()
         for _, repository in _taken(entry)
     }
-    rows = {field for _, form in _folder(sources, "forms") for field in form.data["properties"]}
-    for name, source in _folder(sources, "repositories"):
+    rows = {field for _, form in folder(sources, "forms") for field in form.data["properties"]}
+    for name, source in folder(sources, "repositories"):
         for data_type in source.data["formats"]:
             if (name, data_type) not in used:
                 yield source.fault(
@@ -171,172 +162,21 @@ def _repositories(sources: Sources) -> Iterator[Fault]:
                 )
         table = source.data.get("run_table", {})
         for column, field in table.get("columns", {}).items():
-            yield from _known(source, ("run_table", "columns", column), field, rows, Text("字段", "field"))
+            yield from known(source, ("run_table", "columns", column), field, rows, Text("字段", "field"))
         for column, category in table.get("values", {}).get("category", {}).items():
-            known = [id_ for id_, _ in _folder(sources, "categories")]
-            yield from _known(
-                source,
-                ("run_table", "values", "category", column),
-                category,
-                known,
-                Text("信息类型", "category"),
-            )
-
-
-def _form(source: Source) -> Iterator[Fault]:
-    for path, schema in [((), source.data), *_places(source.data)]:
-        for i, name in enumerate(schema.get("required", [])):
-            yield from _known(
-                source, (*path, "required", i), name, schema["properties"], Text("字段", "field")
-            )
-        kind = schema["type"]
-        needs = {
-            "string": ("x-values", "x-values-from", "maxLength", "format"),
-            "integer": ("maximum",),
-            "array": ("maxItems",),
-        }.get(kind, ())
-        if needs and not any(key in schema for key in needs):
-            yield source.fault(
-                path,
-                Text(
-                    f"没有上限：缺少 {needs[-1] if kind != 'string' else 'maxLength'}。",
-                    f"It has no limit: {needs[-1] if kind != 'string' else 'maxLength'} is missing.",
-                ),
-                Text(
-                    "没有上限的字段会把表单撑爆。", "A field without a limit lets a form grow without bound."
-                ),
-                Text("请写明上限。", "State the limit."),
-            )
-        if kind == "string" and not any(
-            k in schema for k in ("x-values", "x-values-from", "pattern", "format", "x-text")
-        ):
-            yield source.fault(
-                path,
-                Text(
-                    "没有写明是哪种文字：缺少 x-text。",
-                    "It does not say what kind of text it is: x-text is missing.",
-                ),
-                Text(
-                    "否则空白和控制字符都会被接受。", "Otherwise blanks and control characters are accepted."
-                ),
-                Text(
-                    "请写 x-text: line 或 paragraph，或写 pattern。",
-                    "Write x-text: line or paragraph, or a pattern.",
-                ),
-            )
-
-
-def _places(form: Mapping[str, Any]) -> Iterator[tuple[Path_, Mapping[str, Any]]]:
-    """Every field of a form file with its path in the file."""
-    for names, field in places(form):
-        path: Path_ = ()
-        for name in names:
-            path += ("items",) if name == "items" else ("properties", name)
-        yield path, field
-
-
-def _spellings(source: Source, name: str) -> Iterator[Fault]:
-    """No header may mean two fields."""
-    owner: dict[str, str] = {}
-    for field, schema in source.data["properties"].items():
-        for i, spelling in enumerate(schema.get("x-columns", [])):
-            first = owner.setdefault(spelling.casefold(), field)
-            if first != field:
-                yield source.fault(
-                    ("properties", field, "x-columns", i),
-                    Text(
-                        f"列名“{spelling}”也属于“{first}”。",
-                        f"The header “{spelling}” also belongs to “{first}”.",
-                    ),
-                    Text("一个列名只能指一个字段。", "A header means one field only."),
-                    Text("请从其中一处删去。", "Delete it in one of the two places."),
-                )
-
-
-def _requirements(sources: Sources) -> Iterator[Fault]:
-    forms = {name: source.data for name, source in _folder(sources, "forms")}
-    subjects = [*forms, "manifest", "submission"]
-    first: dict[str, str] = {}
-    for _, source in _folder(sources, "requirements"):
-        for i, rule in enumerate(source.data["rules"]):
-            path: Path_ = ("rules", i)
-            yield from _known(
-                source, (*path, "subject"), rule["subject"], subjects, Text("判断对象", "subject")
-            )
-            if rule["id"] in first:
-                yield source.fault(
-                    (*path, "id"),
-                    Text(
-                        f"规则名“{rule['id']}”已在 {first[rule['id']]} 用过。",
-                        f"The id “{rule['id']}” is used in {first[rule['id']]} already.",
-                    ),
-                    Text("校验结果靠规则名找到规则。", "Findings find their rule by its id."),
-                    Text("请换一个名字。", "Choose another."),
-                )
-            first.setdefault(rule["id"], source.file)
-            if sum(key in rule for key in ("require", "order", "unique")) != 1:
-                yield source.fault(
-                    path,
-                    Text(
-                        "应写 require、order、unique 中的一个。",
-                        "State exactly one of require, order and unique.",
-                    ),
-                    Text("一条规则只作一个判断。", "A rule makes one decision."),
-                    Text("请补上，或拆成几条。", "Add it, or split the rule."),
-                )
-            yield from _fields_of(source, path, rule, forms)
-
-
-def _fields_of(
-    source: Source, path: Path_, rule: Mapping[str, Any], forms: Mapping[str, Any]
-) -> Iterator[Fault]:
-    """A rule speaks of fields its subject has, and of values those fields can have."""
-    subject = rule["subject"]
-    properties: Mapping[str, Any] = dict.fromkeys(SUMS if subject == "manifest" else COMPARISONS, {})
-    if subject in forms:
-        properties = forms[subject]["properties"]
-    field = Text("字段", "field")
-    for i, name in enumerate(rule.get("order", [])):
-        yield from _known(source, (*path, "order", i), name, properties, field)
-    if "unique" in rule:
-        yield from _known(source, (*path, "unique"), rule["unique"], properties, field)
-    for part in ("when", "require"):
-        fragment = rule.get(part, True)
-        for where, content in _fragments(fragment, (*path, part)):
-            for name in content.get("properties", {}):
-                yield from _known(source, (*where, "properties", name), name, properties, field)
-                yield from _values(
-                    source,
-                    (*where, "properties", name),
-                    content["properties"][name],
-                    properties.get(name, {}),
-                )
-            for i, name in enumerate(content.get("required", [])):
-                yield from _known(source, (*where, "required", i), name, properties, field)
-
-
-def _fragments(fragment: Any, path: Path_) -> Iterator[tuple[Path_, Mapping[str, Any]]]:
-    """A fragment and its negation, both speaking of the record itself."""
-    if isinstance(fragment, dict):
-        yield path, fragment
-        yield from _fragments(fragment.get("not"), (*path, "not"))
-
-
-def _values(source: Source, path: Path_, fragment: Any, field: Mapping[str, Any]) -> Iterator[Fault]:
-    choices = field.get("x-values")
-    if choices and isinstance(fragment, dict):
-        for value in [*fragment.get("enum", []), *([fragment["const"]] if "const" in fragment else [])]:
-            yield from _known(source, path, str(value), choices, Text("可选值", "choice"))
+            ids = [id_ for id_, _ in folder(sources, "categories")]
+            place = ("run_table", "values", "category", column)
+            yield from known(source, place, category, ids, Text("信息类型", "category"))
 
 
 def _procedures(sources: Sources) -> Iterator[Fault]:
-    forms = dict(_folder(sources, "forms"))
+    forms = dict(folder(sources, "forms"))
     subjects = [*forms, "manifest", "submission"]
-    for _, source in _folder(sources, "procedures"):
+    for _, source in folder(sources, "procedures"):
         for i, step in enumerate(source.data["steps"]):
-            yield from _known(source, ("steps", i, "form"), step["form"], forms, Text("表单", "form"))
+            yield from known(source, ("steps", i, "form"), step["form"], forms, Text("表单", "form"))
             for k, subject in enumerate(step["judged_by"]):
-                yield from _known(
+                yield from known(
                     source, ("steps", i, "judged_by", k), subject, subjects, Text("判断对象", "subject")
                 )
             form = forms.get(step["form"])

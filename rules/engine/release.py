@@ -116,7 +116,7 @@ class Release:
         return copy.deepcopy(self._forms[name])
 
     def judged_form(self, name: str) -> dict[str, Any]:
-        """As :meth:`form`, but out-of-scope kinds are known values, so that a rule can refuse them by name."""
+        """As :meth:`form`, but out-of-scope kinds are known values, for a rule to refuse by name."""
         return copy.deepcopy(self._judged[name])
 
     def personal_fields(self, form: str) -> frozenset[str]:

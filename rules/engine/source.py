@@ -1,6 +1,5 @@
 """Reads one YAML 1.2 file into plain data and remembers where each value stands."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from rules.engine.faults import Fault, RulebookError, Text
 
@@ -17,8 +16,6 @@ MAX_DEPTH = 40
 MAX_EVENTS = 200_000
 
 Path_ = tuple[str | int, ...]
-
-_TAGS: Mapping[str, type] = {"bool": bool, "int": int, "float": float}
 
 
 @dataclass
@@ -80,7 +77,7 @@ class Source:
         return content
 
 
-def _scalar(node: ScalarNode) -> Any:
+def _scalar(node: Node) -> Any:
     kind = str(node.tag).rsplit(":", 1)[-1]
     if kind == "null":
         return None
