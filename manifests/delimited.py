@@ -18,37 +18,31 @@ _RECORD_LINES = 100
 class _Lines:
     """Lines of the file for ``csv.reader``, of which a broken record gives all but its first back.
 
-    So a stray quote costs its own row, and not all rows up to the next quote.
+    So a stray quote costs its own row, and not all rows up to the next quote. Iterating raises ``csv.Error``
+    where a record cannot go on: at a line too long to hold, or after more lines than a record has.
 
     Attributes:
-        line: Number of the last line handed out, from 1.
         record: Lines handed out for the record under way; None is one too long to hold.
     """
 
     def __init__(self, file: TextIO, length: int) -> None:
-        self.line = 0
         self.record: list[str | None] = []
         self._file = file
         self._length = length
         self._again: deque[str | None] = deque()
 
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        text = self._again.popleft() if self._again else read_line(self._file, self._length)
-        if text == "":
-            raise StopIteration
-        self.line += 1
-        self.record.append(text)
-        if text is None or len(self.record) > _RECORD_LINES:
-            raise csv.Error
-        return text
+    def __iter__(self) -> Iterator[str]:
+        record, again = self.record, self._again
+        while (text := again.popleft() if again else read_line(self._file, self._length)) != "":
+            record.append(text)
+            if text is None or len(record) > _RECORD_LINES:
+                raise csv.Error
+            yield text
 
     def give_back(self) -> None:
         """Let the next record begin on the line behind the first of this one."""
         self._again.extendleft(reversed(self.record[1:]))
-        self.line -= len(self.record) - 1
+        del self.record[1:]
 
 
 def find_delimiter(path: Path, encoding: str, limits: Limits) -> str:
@@ -66,17 +60,19 @@ def read_delimited(path: Path, encoding: str, delimiter: str, limits: Limits) ->
     with open_text(path, encoding) as file:
         lines = _Lines(file, limits.line_length)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        line = 1
         while True:
-            lines.record.clear()
-            first = lines.line + 1
             try:
-                yield Record(first, next(reader))
+                yield line, next(reader)
             except StopIteration:
                 return
             except csv.Error:
                 too_long = lines.record[0] is None
                 lines.give_back()
+                reader = csv.reader(lines, delimiter=delimiter, strict=True)
                 if too_long:
-                    yield Fault("row.too_long", first, None, (limits.line_length,))
+                    yield Fault("row.too_long", line, None, (limits.line_length,))
                 else:
-                    yield Fault("row.quotes", first)
+                    yield Fault("row.quotes", line)
+            line += len(lines.record)
+            lines.record.clear()

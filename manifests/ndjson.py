@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from manifests.faults import Fault, UnreadableFile
-from manifests.rows import Limits, Row, check_header, checked_row, number_text
+from manifests.rows import Limits, Row, check_header, checked, number_text
 from manifests.text import open_text, read_line
 
 
@@ -40,7 +40,7 @@ def read_objects(path: Path, encoding: str, limits: Limits) -> Iterator[Row | Fa
         cells = {column: cell if type(cell) is str else _text(cell) for column, cell in record.items()}
         text = "".join(cells.values())
         if text and not text.isspace():
-            yield checked_row(line, cells, text, limits)
+            yield checked(Row(line, cells), limits)
 
 
 def _objects(path: Path, encoding: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any] | Fault]]:

@@ -1,6 +1,6 @@
 """Rows of a file list: the header found, cells named by it, and what no row may hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,11 +41,8 @@ class Row(NamedTuple):
     cells: dict[str, str]
 
 
-class Record(NamedTuple):
-    """Cells of a delimited line or a sheet's row, by position, before they have names."""
-
-    line: int
-    cells: list[str]
+Record = tuple[int, list[str]]
+"""Line and cells of a delimited record or a sheet's row, by position, before they have names."""
 
 
 def find_header(records: Iterator[Record | Fault], limits: Limits) -> list[str]:
@@ -57,11 +54,12 @@ def find_header(records: Iterator[Record | Fault], limits: Limits) -> list[str]:
     for record in records:
         if isinstance(record, Fault):
             raise UnreadableFile(record)
-        names = [cell.strip() for cell in record.cells]
+        line, cells = record
+        names = [cell.strip() for cell in cells]
         while names and not names[-1]:
             names.pop()
         if names:
-            check_header(names, limits, record.line)
+            check_header(names, limits, line)
             return names
     raise UnreadableFile(Fault("file.empty"))
 
@@ -115,30 +113,22 @@ def name_cells(
             if len(cells) != width:
                 yield Fault("row.cells", line, None, (width, len(cells)))
                 continue
-        yield checked_row(line, dict(zip(header, cells, strict=True)), text, limits)
+        row = Row(line, dict(zip(header, cells, strict=False)))
+        if len(text) > limits.cell_length or "\0" in text:  # one look clears nearly every row
+            yield checked(row, limits)
+        else:
+            yield row
 
 
-def checked_row(line: int, cells: dict[str, str], text: str, limits: Limits) -> Row | Fault:
-    """Make a row, or the fault of its first cell that cannot be kept.
-
-    Args:
-        line: The row's line.
-        cells: The row's cells.
-        text: All cells joined: one look at it clears nearly every row.
-        limits: What the list may measure.
-    """
-    if len(text) <= limits.cell_length and "\0" not in text:
-        return Row(line, cells)
-    return _faulty_cell(line, cells, limits) or Row(line, cells)
-
-
-def _faulty_cell(line: int, cells: Mapping[str, str], limits: Limits) -> Fault | None:
+def checked(row: Row, limits: Limits) -> Row | Fault:
+    """Pass a row on, or the fault of its first cell that cannot be kept."""
+    line, cells = row
     for column, cell in cells.items():
         if len(cell) > limits.cell_length:
             return Fault("cell.too_long", line, column, (limits.cell_length,))
         if "\0" in cell:  # PostgreSQL's text cannot hold it
             return Fault("cell.nul", line, column)
-    return None
+    return row
 
 
 def limited(rows: Iterator[Row | Fault], limits: Limits) -> Iterator[Row | Fault]:

@@ -1,10 +1,12 @@
 """XLSX: the workbook's small parts by openpyxl, and the one sheet that is the list."""
 
+import errno
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 from xml.etree.ElementTree import ParseError
@@ -34,7 +36,7 @@ _DAMAGE = (
     RuntimeError,  # a part with a password; NotImplementedError: an unknown compression
     TypeError,
     ValueError,
-    OSError,
+    struct.error,
 )
 """All that zipfile and openpyxl raise on a package that is not as it should be: they have no family."""
 
@@ -72,13 +74,17 @@ class Workbook:
         reader.read_workbook()
         apply_stylesheet(self.archive, reader.wb)
         parts = {part.ContentType: part.PartName.removeprefix("/") for part in reader.package.Override}
-        self.strings_part = parts.get(SHARED_STRINGS)
+        self._strings_part = parts.get(SHARED_STRINGS)
         self.sheet_parts = [
             str(relation.target)
             for sheet, relation in reader.parser.find_sheets()
             if sheet.state == "visible" and "chartsheet" not in relation.Type
         ]
         self._book: Any = reader.wb  # its sets of date styles are not in its type
+
+    def open_strings(self) -> IO[bytes]:
+        """Open the shared strings; a workbook may have none."""
+        return self.archive.open(self._strings_part) if self._strings_part else BytesIO(b"<sst/>")
 
     def date_text(self, number: float, style: int) -> str | None:
         """Write a date or time as ISO 8601; None for a number that is not shown as one."""
@@ -97,11 +103,8 @@ def find_sheet(path: Path, limits: Limits) -> str:
     Raises:
         UnreadableFile: There is none or more than one, or the file is not a sound workbook.
     """
-    try:
-        with path.open("rb") as file:
-            parts = Workbook(file, limits).sheet_parts
-    except _DAMAGE:
-        raise UnreadableFile(Fault("file.not_xlsx")) from None
+    with _damage_told(), path.open("rb") as file:
+        parts = Workbook(file, limits).sheet_parts
     filled = [part for part in parts if _has_content(read_sheet(path, part, limits))]
     if len(filled) > 1:
         raise UnreadableFile(Fault("file.several_sheets", None, None, (len(filled),)))
@@ -120,21 +123,31 @@ def read_sheet(path: Path, part: str, limits: Limits) -> Iterator[Record | Fault
         UnreadableFile: The workbook is damaged.
     """
     kept = limits.cell_length + 1  # one more than allowed, so that a longer text is seen to be too long
+    with _damage_told(), path.open("rb") as file:
+        workbook = Workbook(file, limits)
+        with (
+            workbook.open_strings() as strings_source,
+            closing(SharedStrings(strings_source, kept, path.parent)) as strings,
+            workbook.archive.open(part) as source,
+        ):
+            yield from SheetRows(source, kept, strings.at, workbook.date_text)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    damaged = UnreadableFile(Fault("file.not_xlsx"))
     try:
-        with path.open("rb") as file:
-            workbook = Workbook(file, limits)
-            with (
-                workbook.archive.open(workbook.strings_part or part) as strings_source,
-                closing(SharedStrings(strings_source, kept, path.parent)) as strings,
-                workbook.archive.open(part) as source,
-            ):
-                yield from SheetRows(source, kept, strings.at, workbook.date_text)
+        yield
     except _DAMAGE:
-        raise UnreadableFile(Fault("file.not_xlsx")) from None
+        raise damaged from None
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # openpyxl's own, and a seek to where a broken part points
+            raise damaged from None
+        raise
 
 
 def _has_content(records: Iterator[Record | Fault]) -> bool:
-    return any(isinstance(record, Record) and "".join(record.cells).strip() for record in records)
+    return any(not isinstance(record, Fault) and "".join(record[1]).strip() for record in records)
 
 
 def _check_directory(file: IO[bytes]) -> None:

@@ -88,11 +88,29 @@ class SharedStrings(_Part):
         super().__init__(source, text_length)
         self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - close() ends it
         self._ends = array("Q", [0])
-        self._read: list[bytes] = []
+        self._latest: list[str] = []
         self._phonetic = False
         self._progress = self._chunks()
-        self.at = lru_cache(maxsize=1_024)(self._at)
-        """Text of the string with this index, from 0. Raises ``Damaged`` if there is none."""
+        self._earlier = lru_cache(maxsize=1_024)(self._read_back)
+
+    def at(self, index: int) -> str:
+        """Return the string with this index, from 0.
+
+        Programs number strings as cells come to need them, so it is nearly always of the chunk parsed last,
+        or one of a few that come again and again.
+
+        Raises:
+            Damaged: There is none.
+        """
+        if index < 0:
+            raise Damaged
+        while index + 1 >= len(self._ends):
+            self._latest.clear()
+            if next(self._progress, True) or len(self._ends) > _SHARED_STRINGS:
+                raise Damaged
+            self._write_down()
+        place = index - len(self._ends) + 1
+        return self._latest[place] if -place <= len(self._latest) else self._earlier(index)
 
     def close(self) -> None:
         """Delete the spool."""
@@ -115,26 +133,22 @@ class SharedStrings(_Part):
         if name == self._piece:
             self._parser.CharacterDataHandler = None
         elif name == self._item:
-            self._read.append(_unescape(self._take_text()).encode())
+            self._latest.append(_unescape(self._take_text()))
         elif name == self._reading:
             self._phonetic = False
 
-    def _at(self, index: int) -> str:
-        while index + 1 >= len(self._ends):
-            if next(self._progress, True) or len(self._ends) > _SHARED_STRINGS:
-                raise Damaged
-            self._write_down()
-        start, end = self._ends[index], self._ends[index + 1]
-        return os.pread(self._spool.fileno(), end - start, start).decode()
-
     def _write_down(self) -> None:
         end = self._ends[-1]
-        for string in self._read:
+        strings = [string.encode() for string in self._latest]
+        for string in strings:
             end += len(string)
             self._ends.append(end)
-        self._spool.write(b"".join(self._read))
+        self._spool.write(b"".join(strings))
         self._spool.flush()
-        self._read.clear()
+
+    def _read_back(self, index: int) -> str:
+        start, end = self._ends[index], self._ends[index + 1]
+        return os.pread(self._spool.fileno(), end - start, start).decode()
 
 
 class SheetRows(_Part):
@@ -205,7 +219,7 @@ class SheetRows(_Part):
         elif name == self._cell_name:
             self._end_cell()
         elif name == self._row_name:
-            self._records.append(Record(self._line, self._cells))
+            self._records.append((self._line, self._cells))
             self._cells = []
         elif name == self._reading:
             self._phonetic = False
@@ -219,27 +233,22 @@ class SheetRows(_Part):
         self._column = column + 1
         if not self._text:
             return
-        value = self._value(attributes.get("t", "n"), self._take_text(), attributes)
-        cells = self._cells
-        if column == len(cells):
-            cells.append(value)
-        elif column > len(cells):
-            cells.extend([""] * (column - len(cells)))
-            cells.append(value)
-        else:
-            cells[column] = value
-
-    def _value(self, kind: str, text: str, attributes: dict[str, str]) -> str:
+        text = self._take_text()
+        kind = attributes.get("t", "n")
         if kind == "s":
-            return self._shared_string(int(text))
-        if kind == "n":
-            return self._number(text, attributes)
-        if kind == "b":
-            return "true" if text.strip() == "1" else "false"
-        return _unescape(text)  # "str", "inlineStr", "d" (ISO 8601), "e" (an error such as #N/A)
+            value = self._shared_string(int(text))
+        elif kind == "n":
+            value = self._number(text, attributes.get("s"))
+        elif kind == "b":
+            value = "true" if text.strip() == "1" else "false"
+        else:
+            value = _unescape(text)  # "str", "inlineStr", "d" (ISO 8601), "e" (an error such as #N/A)
+        cells = self._cells
+        while len(cells) < column:
+            cells.append("")
+        cells[column : column + 1] = (value,)
 
-    def _number(self, text: str, attributes: dict[str, str]) -> str:
-        style = attributes.get("s")
+    def _number(self, text: str, style: str | None) -> str:
         if style and (date := self._date_text(float(text), int(style))) is not None:
             return date
         return text if text.isdecimal() else number_text(float(text))
