@@ -1,16 +1,17 @@
 """What happens to a backup in the database. Each method is one transaction, harmless when repeated."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, delete
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, func
+from sqlmodel import col
 from temporalio import activity
 
-from rules.engine.procedures import BackupCreation, NumberFormat
+from rules.engine.procedures import BackupCreationProcedure, NumberFormat
 from schemas.contracts import backups as contract
 from schemas.contracts.backups import Message
 from schemas.errors import Refusal
@@ -78,17 +79,21 @@ class BackupActivities:
         return self._once(order.operation_id, order.backup_id, "save_step", contract.StepRecorded, effect)
 
     def _save(
-        self, writer: Writer, order: contract.RecordStep, procedure: BackupCreation, backup: Backup
+        self, writer: Writer, order: contract.RecordStep, procedure: BackupCreationProcedure, backup: Backup
     ) -> None:
         command = order.command
         step = writer.get(BackupStep, (order.backup_id, command.step))
         if command.revision != (step.revision if step else 0):
             raise Refusal("stale_revision")
-        if step is None:
-            step = BackupStep(backup_id=order.backup_id, step=command.step, revision=0, **_saved(order))
-        step.sqlmodel_update(_saved(order))
-        step.revision += 1
-        writer.add(step)
+        saved = BackupStep(
+            backup_id=order.backup_id,
+            step=command.step,
+            revision=command.revision + 1,
+            content_id=command.content_id,
+            saved_at=order.at,
+            saved_by=command.account_id,
+        )
+        writer.merge(saved)
         backup.saved_at = order.at
         backup.expires_at = order.at + procedure.expires_after
         form = writer.get(FormContent, command.content_id)
@@ -203,7 +208,7 @@ class BackupActivities:
                     operation = Operation(id=operation_id, backup_id=backup_id, kind=kind, request_digest="")
                     writer.add(operation)
                 operation.outcome = answer.model_dump(mode="json")
-                operation.finished_at = func.clock_timestamp()
+                operation.finished_at = datetime.now(UTC)
                 return answer
         except Refusal as refusal:
             raise failure(refusal) from None
@@ -217,7 +222,7 @@ class _UnjudgedError(Exception):
         self.sealed = sealed
 
 
-def _opened(order: contract.RecordStep, procedure: BackupCreation) -> Backup:
+def _opened(order: contract.RecordStep, procedure: BackupCreationProcedure) -> Backup:
     return Backup(
         id=order.backup_id,
         state=BackupState.DRAFT,
@@ -230,14 +235,6 @@ def _opened(order: contract.RecordStep, procedure: BackupCreation) -> Backup:
     )
 
 
-def _saved(order: contract.RecordStep) -> dict[str, object]:
-    return {
-        "content_id": order.command.content_id,
-        "saved_at": order.at,
-        "saved_by": order.command.account_id,
-    }
-
-
 def _require_open(backup: Backup, account_id: UUID | None) -> None:
     """Only its delegate, at this very moment, and only while it is a draft. None is the procedure itself."""
     if account_id is not None and account_id != backup.delegate_id:
@@ -248,8 +245,8 @@ def _require_open(backup: Backup, account_id: UUID | None) -> None:
 
 def _next_number(writer: Writer, format_: NumberFormat, at: datetime) -> str:
     """The next backup number of that day; the row lock makes it unique, the transaction gapless."""
-    day = at.astimezone(format_.zone).date()
+    day = at.astimezone(ZoneInfo(format_.time_zone)).date()
     first = insert(NumberSerial).values(day=day, last=1)
     later = first.on_conflict_do_update(index_elements=["day"], set_={"last": NumberSerial.last + 1})
-    serial: int = writer.execute(later.returning(NumberSerial.last)).scalar_one()
+    serial: int = writer.execute(later.returning(col(NumberSerial.last))).scalar_one()
     return format_.number(day, serial)

@@ -17,13 +17,14 @@ from cli import rules
 from cli.token import token
 from embedded import platform as embedded_platform
 from embedded.process import EmbeddedError
+from rules.engine.faults import RulebookError
 from settings import Settings, SettingsError
 from store.database import migrate as migrate_database
 from wire.client import TemporalUnreachableError
 from wire.keys import KeysError
 
 console = Console(highlight=False, soft_wrap=True)
-KNOWN_FAULTS = (EmbeddedError, KeysError, SettingsError, TemporalUnreachableError)
+KNOWN_FAULTS = (EmbeddedError, KeysError, RulebookError, SettingsError, TemporalUnreachableError)
 """What a person can mend after reading its text."""
 
 

@@ -4,10 +4,9 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
-from schemas.tables import accounts, backups, contents, rulebook
+from store.database import TABLES
 
-TABLES = (accounts, backups, contents, rulebook)
-"""Imported so that SQLModel.metadata knows them."""
+assert TABLES  # noqa: S101  (SQLModel.metadata knows them)
 LOCK = 0x68677269
 """Advisory lock: two processes that start at once migrate one after the other."""
 

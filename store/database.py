@@ -10,6 +10,11 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
 
+from schemas.tables import accounts, backups, contents, rulebook
+
+TABLES = (accounts, backups, contents, rulebook)
+"""Imported together, whoever needs one: foreign keys find their tables by name."""
+
 Reader = NewType("Reader", Session)
 """A session for SELECT only, in a READ ONLY transaction."""
 Writer = NewType("Writer", Session)

@@ -4,9 +4,11 @@ import json
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import Session
+
 from rules.engine.release import Release
 from schemas.tables.contents import FormContent
-from store.database import Reader, Writer
+from store.database import Writer
 from store.encryption import ColumnCipher
 
 
@@ -46,16 +48,24 @@ class FormStore:
             )
         return digest
 
-    def read(self, session: Reader | Writer, content_id: UUID) -> dict[str, Any]:
+    def read(self, session: Session, content_id: UUID) -> dict[str, Any]:
         """The whole form as it was saved."""
         row = session.get_one(FormContent, content_id)
         if row.personal is None:
             return row.body
-        return row.body | json.loads(
+        personal: dict[str, Any] = json.loads(
             self._cipher.decrypt(row.personal, "form_content", "personal", content_id)
         )
+        return row.body | personal
 
     def digest(self, content: object) -> str:
-        """Keyed digest of JSON content, hex: forms hold phone numbers, which a plain digest would give away."""
-        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return self._cipher.blind_index("content", canonical).hex()
+        """Keyed digest of JSON content, hex: a plain one would give phone numbers away."""
+        return self._cipher.blind_index("content", _canonical(content)).hex()
+
+    def size(self, content: object) -> int:
+        """Bytes of JSON content as it is stored."""
+        return len(_canonical(content).encode())
+
+
+def _canonical(content: object) -> str:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

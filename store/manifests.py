@@ -1,4 +1,4 @@
-"""File lists in PostgreSQL: streamed in with COPY, judged in the same pass, a million rows in constant memory."""
+"""File lists in PostgreSQL: streamed in with COPY, judged in the same pass, in constant memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,23 @@ from sqlmodel import Session, col, select
 
 from manifests.reader import Fault, Manifest, Row
 from rules.engine.normalise import RowNormaliser
-from schemas.errors import Refusal
-from schemas.findings import Finding
+from schemas.errors import Refusal, Text
+from schemas.findings import Finding, Severity
 from schemas.tables.contents import ManifestContent, ManifestJudgement, ManifestRow
 from store.database import Writer
 from store.releases import Rulebook
 
+NO_KNOWN_COLUMN = Text(
+    "第一行中没有一个已知的列名。请在第一行写明列名，例如 file_name（文件名）、accession（编号）。",
+    "The first line names no known column. Name the columns there, for example file_name, accession.",
+)
 CHUNK = 10_000
 """Rows held in memory at once."""
 ROWS = "COPY manifest_row (manifest_id, line, record) FROM STDIN"
-FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column") FROM STDIN'
-FINDINGS = """COPY manifest_finding (manifest_id, release_digest, rule, severity, pointer, line, "column") FROM STDIN"""
+FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column", facts) FROM STDIN'
+FINDINGS = """
+COPY manifest_finding (manifest_id, release_digest, rule, severity, pointer, line, "column") FROM STDIN
+"""
 
 Record = Mapping[str, Any]
 
@@ -65,9 +71,12 @@ class Counts:
             counts.count(finding.severity)
         return counts
 
-    def count(self, severity: str, times: int = 1) -> None:
+    def count(self, severity: Severity, times: int = 1) -> None:
         """Take findings of one severity in."""
         setattr(self, severity, getattr(self, severity) + times)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.error + other.error, self.warning + other.warning, self.advice + other.advice)
 
 
 def add_manifest(
@@ -78,7 +87,6 @@ def add_manifest(
     sha256: str,
     rulebook: Rulebook,
     form: str,
-    rows_max: int,
 ) -> ManifestContent:
     """Store every readable row of an uploaded list and judge it by one release, in one pass.
 
@@ -92,16 +100,17 @@ def add_manifest(
         sha256: Digest of the uploaded bytes, hex.
         rulebook: The release in force today.
         form: Form of one row.
-        rows_max: Most rows a list may have.
 
     Raises:
-        Refusal: ``too_many_rows``.
+        Refusal: ``unreadable_manifest``, when no column of the list is known.
     """
     stored = writer.get(ManifestContent, manifest_id)
     if stored is not None:
         return stored
     normaliser = RowNormaliser(rulebook.release, form, manifest.listing)
     columns = normaliser.columns(manifest.header)
+    if not columns:
+        raise Refusal("unreadable_manifest", NO_KNOWN_COLUMN)
     tally, counts = Tally(), Counts()
     for chunk in _chunks(manifest.rows()):
         rows = [row for row in chunk if isinstance(row, Row)]
@@ -110,12 +119,10 @@ def add_manifest(
         for _, record in records:
             tally.count(record)
         tally.unreadable += len(faults)
-        if tally.rows + tally.unreadable > rows_max:
-            raise Refusal("too_many_rows", limit=rows_max)
         _copy(writer, ROWS, ((manifest_id, line, orjson.dumps(record).decode()) for line, record in records))
-        _copy(writer, FAULTS, ((manifest_id, fault.code, fault.line, fault.column) for fault in faults))
+        _copy(writer, FAULTS, ((manifest_id, *fault[:3], list(fault.facts)) for fault in faults))
         _add_findings(writer, manifest_id, rulebook, form, records, counts, columns)
-    _judge_uniqueness(writer, manifest_id, rulebook, counts)
+    _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     content = ManifestContent(
         id=manifest_id,
         account_id=account_id,
@@ -152,7 +159,7 @@ def judge_manifest(
     for records in _stored_rows(writer, manifest_id):
         _add_findings(writer, manifest_id, rulebook, form, records, counts, {})
         progress(records[-1][0])
-    _judge_uniqueness(writer, manifest_id, rulebook, counts)
+    _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     writer.add(_judgement(manifest_id, rulebook, counts))
 
 
@@ -192,19 +199,20 @@ def _add_findings(
     columns: Mapping[str, str],
 ) -> None:
     def findings() -> Iterator[tuple[Any, ...]]:
-        for line, _, found in rulebook.judge.judge_rows(form, records):
-            for finding in found:
+        for judged in rulebook.judge.judge_rows(form, records, columns):
+            for finding in judged.findings:
                 counts.count(finding.severity)
-                column = columns.get(finding.pointer.removeprefix("/"))
-                yield (manifest_id, digest, finding.rule, finding.severity, finding.pointer, line, column)
+                yield (manifest_id, digest, *finding)
 
     digest = rulebook.release.digest
     _copy(writer, FINDINGS, findings())
 
 
-def _judge_uniqueness(writer: Writer, manifest_id: UUID, rulebook: Rulebook, counts: Counts) -> None:
+def _judge_uniqueness(
+    writer: Writer, manifest_id: UUID, rulebook: Rulebook, form: str, counts: Counts
+) -> None:
     """Find values that stand in more than one row; the first stays, each later one gets a finding."""
-    for rule in rulebook.release.unique_fields():
+    for rule in rulebook.release.uniqueness(form):
         repeated = text(
             """
             INSERT INTO manifest_finding (manifest_id, release_digest, rule, severity, pointer, line)

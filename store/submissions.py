@@ -1,5 +1,6 @@
 """A backup as its rules see it: every step, every finding, by one release."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,8 @@ class AssessedStep:
 
     step: Step
     saved: BackupStep | None = None
-    form: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
+    """What its rules judge: the form, or the sums of the list."""
     manifest: ManifestContent | None = None
     findings: list[Finding] = field(default_factory=list)
     """Findings on the form, or on the list as a whole; those on its rows are in the database."""
@@ -61,25 +63,24 @@ def assess(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UU
         row.step: row for row in session.exec(select(BackupStep).where(BackupStep.backup_id == backup_id))
     }
     awaited = awaiting(session, backup_id)
+    procedure = rulebook.release.procedure("backup-creation")
     steps = []
-    for step in rulebook.release.procedure("backup-creation").steps:
-        steps.append(_assess_step(session, rulebook, forms, step, saved.get(step.id), awaited))
-    record = submission_record(
-        rulebook.release,
-        {s.step.id: s.form if s.step.kind == "form" else _manifest_record(s, awaited) for s in steps},
-    )
-    findings = rulebook.judge.judge("submission", record)
-    counts = Counts.of(findings)
-    for assessed in steps:
-        for severity, times in vars(assessed.counts).items():
-            counts.count(severity, times)
-    return Assessment(steps, findings, counts, awaited)
+    for step in procedure.steps:
+        assessed = AssessedStep(step)
+        if step.id in saved:
+            content_id = saved[step.id].content_id
+            assessed = assess_content(session, rulebook, forms, step, content_id, awaited)
+            assessed.saved = saved[step.id]
+        steps.append(assessed)
+    record = submission_record(rulebook.release, procedure, {step.step.id: step.record for step in steps})
+    findings = _judge(rulebook, procedure.judged_by, record)
+    return Assessment(steps, findings, sum((step.counts for step in steps), Counts.of(findings)), awaited)
 
 
 def awaiting(session: Session, backup_id: UUID) -> list[str]:
     """Repositories whose deposits are on their way, by the current lists and what was heard since."""
     lists = (
-        select(ManifestContent.in_transit)
+        select(col(ManifestContent.in_transit))
         .join(BackupStep, col(BackupStep.content_id) == ManifestContent.id)
         .where(BackupStep.backup_id == backup_id)
     )
@@ -87,45 +88,41 @@ def awaiting(session: Session, backup_id: UUID) -> list[str]:
         DepositCheck.backup_id == backup_id, col(DepositCheck.result).in_(ARRIVED)
     )
     awaited = {repository for row in session.exec(lists) for repository in row}
-    return sorted(awaited - set(session.exec(arrived))) if awaited else []
+    if not awaited:
+        return []
+    there = session.exec(arrived).all()
+    return sorted(awaited.difference(there))
 
 
-def _assess_step(
-    session: Session,
-    rulebook: Rulebook,
-    forms: FormStore,
-    step: Step,
-    saved: BackupStep | None,
-    awaited: list[str],
+def assess_content(
+    session: Session, rulebook: Rulebook, forms: FormStore, step: Step, content_id: UUID, awaited: list[str]
 ) -> AssessedStep:
-    assessed = AssessedStep(step, saved)
-    if saved is None:
-        return assessed
+    """Judge one content for one step, whether or not the step refers to it now."""
     if step.kind == "form":
-        assessed.form = forms.read(session, saved.content_id)
-        assessed.findings = rulebook.judge.judge(step.form, assessed.form)
-        assessed.counts = Counts.of(assessed.findings)
-        return assessed
-    assessed.manifest = session.get_one(ManifestContent, saved.content_id)
-    judgement = session.get(ManifestJudgement, (saved.content_id, rulebook.release.digest))
-    assessed.judged = judgement is not None
-    record = _manifest_record(assessed, awaited)
-    assessed.findings = rulebook.judge.judge("manifest", record)
-    assessed.counts = Counts.of(assessed.findings)
-    if judgement is not None:
-        assessed.counts.count("error", judgement.errors)
-        assessed.counts.count("warning", judgement.warnings)
-        assessed.counts.count("advice", judgement.advice)
-    return assessed
-
-
-def _manifest_record(assessed: AssessedStep, awaited: list[str]) -> dict[str, Any] | None:
-    if assessed.manifest is None:
-        return None
-    return {
-        "rows": assessed.manifest.rows,
-        "unreadable_rows": assessed.manifest.unreadable_rows,
-        "categories": assessed.manifest.categories,
-        "repositories": assessed.manifest.repositories,
+        form = forms.read(session, content_id)
+        findings = _judge(rulebook, step.judged_by, form)
+        return AssessedStep(step, record=form, findings=findings, counts=Counts.of(findings))
+    manifest = session.get_one(ManifestContent, content_id)
+    judgement = session.get(ManifestJudgement, (content_id, rulebook.release.digest))
+    on_rows = Counts(judgement.errors, judgement.warnings, judgement.advice) if judgement else Counts()
+    record = {
+        "rows": manifest.rows,
+        "unreadable_rows": manifest.unreadable_rows,
+        "categories": manifest.categories,
+        "repositories": manifest.repositories,
         "in_transit": awaited,
+        "errors": on_rows.error,
     }
+    findings = _judge(rulebook, [subject for subject in step.judged_by if subject != step.form], record)
+    return AssessedStep(
+        step,
+        record=record,
+        manifest=manifest,
+        findings=findings,
+        counts=Counts.of(findings) + on_rows,
+        judged=judgement is not None,
+    )
+
+
+def _judge(rulebook: Rulebook, subjects: Iterable[str], record: Mapping[str, Any]) -> list[Finding]:
+    return [finding for subject in subjects for finding in rulebook.judge.judge(subject, record)]

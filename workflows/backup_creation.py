@@ -30,8 +30,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.manifests import ManifestActivities
     from schemas.contracts.backups import (
         CheckDeposits,
-        Closed,
         CloseBackup,
+        Closed,
         DepositAnswer,
         DepositsChecked,
         JudgeManifest,

@@ -19,15 +19,16 @@ class Unit(SQLModel, table=True):
 class Account(SQLModel, table=True):
     """A natural person (账号) as the last verified token showed them.
 
-    Name and phone are stored encrypted, with a keyed blind index each for exact matches.
+    Name and phone are stored encrypted, with a keyed blind index each for exact matches;
+    None before the real-name check.
     """
 
     __tablename__ = "account"
 
     id: UUID = Field(primary_key=True)
     unit_code: str | None = Field(default=None, foreign_key="unit.code", index=True)
-    name: bytes
-    name_index: bytes = Field(index=True)
+    name: bytes | None = None
+    name_index: bytes | None = Field(default=None, index=True)
     phone: bytes | None = None
     phone_index: bytes | None = Field(default=None, index=True)
     real_name_verified: bool

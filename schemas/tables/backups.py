@@ -1,15 +1,16 @@
 """Backups, the steps they are built from, and the numbers they get."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-NOW = {"server_default": text("now()")}
+now = partial(datetime.now, UTC)
 
 
 class BackupState(StrEnum):
@@ -102,7 +103,7 @@ class Operation(SQLModel, table=True):
     backup_id: UUID
     kind: str
     request_digest: str = Field(default="", description="Keyed digest of what was asked")
-    asked_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    asked_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
     outcome: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 

@@ -1,14 +1,15 @@
 """Content: immutable rows that a step refers to once it is saved. Rows nothing refers to are orphans."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, String, text
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, String
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-NOW = {"server_default": text("now()")}
+now = partial(datetime.now, UTC)
 
 
 class FormContent(SQLModel, table=True):
@@ -21,7 +22,7 @@ class FormContent(SQLModel, table=True):
     sha256: str = Field(description="Of the canonical JSON of the whole form, keyed")
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     personal: bytes | None = None
-    stored_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    stored_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
 
 class ManifestContent(SQLModel, table=True):
@@ -42,7 +43,7 @@ class ManifestContent(SQLModel, table=True):
     in_transit: list[str] = Field(
         sa_column=Column(ARRAY(String), nullable=False), description="Repositories that wait for a deposit"
     )
-    stored_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    stored_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
 
 class ManifestRow(SQLModel, table=True):
@@ -66,6 +67,7 @@ class ManifestFault(SQLModel, table=True):
     code: str
     line: int | None = None
     column: str | None = None
+    facts: list[int] = Field(default=[], sa_column=Column(ARRAY(Integer), nullable=False))
 
 
 class ManifestJudgement(SQLModel, table=True):
@@ -78,7 +80,7 @@ class ManifestJudgement(SQLModel, table=True):
     errors: int
     warnings: int
     advice: int
-    judged_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    judged_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
 
 
 class ManifestFinding(SQLModel, table=True):

@@ -1,11 +1,12 @@
 """Published releases of the rulebook."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 
-from sqlalchemy import DateTime, text
+from sqlalchemy import DateTime
 from sqlmodel import Field, SQLModel
 
-NOW = {"server_default": text("now()")}
+now = partial(datetime.now, UTC)
 
 
 class RulebookRelease(SQLModel, table=True):
@@ -17,4 +18,4 @@ class RulebookRelease(SQLModel, table=True):
     version: str = Field(unique=True, description="CalVer, e.g. 2026.11.1")
     effective_from: date = Field(index=True, description="First day it judges (Asia/Shanghai)")
     canonical: bytes = Field(description="Canonical JSON of every rule file")
-    published_at: datetime = Field(sa_type=DateTime(timezone=True), sa_column_kwargs=NOW)
+    published_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))

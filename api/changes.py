@@ -1,0 +1,128 @@
+"""How the API carries a change out: note it, send it to the workflow, read what came of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID, uuid5
+
+from fastapi import Header
+from starlette.concurrency import run_in_threadpool
+
+from api.platform import Platform
+from schemas.contracts.backups import operation_id
+from schemas.errors import Refusal
+from schemas.tables.backups import Operation
+from store import operations
+from store.database import Writer, reading, writing
+from store.operations import Asked
+
+
+class Outcome(NamedTuple):
+    """What came of a change.
+
+    Attributes:
+        answer: The workflow's answer, as the ledger holds it.
+        replayed: The very request had been carried out before; nothing was done now.
+    """
+
+    answer: dict[str, Any]
+    replayed: bool
+
+
+def idempotency_key(
+    key: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", description="UUID of this action; the same when it is repeated"),
+    ] = None,
+) -> UUID:
+    """Dependency: the key of a POST.
+
+    Raises:
+        Refusal: ``idempotency_key_missing`` or ``idempotency_key_invalid``.
+    """
+    if key is None:
+        raise Refusal("idempotency_key_missing")
+    try:
+        return UUID(key)
+    except ValueError:
+        raise Refusal("idempotency_key_invalid") from None
+
+
+def if_match(
+    etag: Annotated[
+        str | None, Header(alias="If-Match", description='ETag of the step as you read it, `"0"` while open')
+    ] = None,
+) -> int:
+    """Dependency: the revision a save replaces.
+
+    Raises:
+        Refusal: ``precondition_required``; ``stale_revision`` for anything that is not our ETag.
+    """
+    if etag is None:
+        raise Refusal("precondition_required")
+    digits = etag.strip().removeprefix('"').removesuffix('"')
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
+        raise Refusal("stale_revision")
+    return int(digits)
+
+
+def asked(
+    platform: Platform, account_id: UUID, backup_id: UUID, kind: str, update_id: str, request: object
+) -> Asked:
+    """Describe a change: its ids follow from who asks what under which key."""
+    digest = platform.forms.digest({"kind": kind, "account": str(account_id), "request": request})
+    return Asked(operation_id(backup_id, update_id), update_id, account_id, backup_id, kind, digest)
+
+
+def new_backup_id(account_id: UUID, key: UUID) -> UUID:
+    """Id of the backup that one request of one account opens, however often it is repeated."""
+    return uuid5(account_id, str(key))
+
+
+async def carry_out(
+    platform: Platform,
+    change: Asked,
+    prepare: Callable[[Writer], object],
+    send: Callable[[], Awaitable[None]],
+) -> Outcome:
+    """Carry a change out, or find that it has been.
+
+    A crash in between leaves content that nothing refers to, and the same request finishes the work.
+
+    Args:
+        platform: The platform.
+        change: What is asked.
+        prepare: Stores the content the change brings, under the id of the operation.
+        send: Asks the workflow.
+
+    Raises:
+        Refusal: The change was refused, now or the first time.
+        StillRunningError: Accepted, not done yet.
+    """
+    known = await run_in_threadpool(_begin, platform, change, prepare)
+    if known is not None:
+        return Outcome(known, replayed=True)
+    try:
+        await send()
+    except Refusal as refusal:
+        if not refusal.error.retryable:
+            await run_in_threadpool(_refuse, platform, change.id, refusal)
+        raise
+    return Outcome(await run_in_threadpool(_answer, platform, change.id), replayed=False)
+
+
+def _begin(platform: Platform, change: Asked, prepare: Callable[[Writer], object]) -> dict[str, Any] | None:
+    with writing(platform.engine) as writer:
+        known = operations.begin(writer, change)
+        if known is None:
+            prepare(writer)
+        return known
+
+
+def _refuse(platform: Platform, operation: UUID, refusal: Refusal) -> None:
+    with writing(platform.engine) as writer:
+        operations.refuse(writer, operation, refusal)
+
+
+def _answer(platform: Platform, operation: UUID) -> dict[str, Any]:
+    with reading(platform.engine) as reader:
+        return reader.get_one(Operation, operation).outcome or {}

@@ -1,0 +1,136 @@
+"""Commands: what is asked of workflows, and how long the API waits for them."""
+
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from schemas.contracts.backups import OpenBackup, SaveStep
+from schemas.errors import Refusal
+from wire import search_attributes
+from wire.refusals import refusal_in
+from workflows.backup_creation import BackupCreation
+
+TAKEN = timedelta(seconds=5)
+"""A worker takes an update within milliseconds; after this there is none."""
+DONE = timedelta(seconds=10)
+"""After this the caller gets the operation to ask about, and the work goes on."""
+RETRY_AFTER = 5
+
+Answer = TypeVar("Answer")
+ALREADY_OVER = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
+
+
+class StillRunningError(Exception):
+    """The update was accepted and is not done yet."""
+
+
+def workflow_id(backup_id: UUID) -> str:
+    """Id of the workflow of one backup."""
+    return f"backup-{backup_id}"
+
+
+async def open_backup(
+    client: Client, task_queue: str, opening: OpenBackup, save: SaveStep, update_id: str
+) -> None:
+    """Start a backup's workflow with its first save.
+
+    Raises:
+        Refusal: What the workflow refused, or ``waiting_for_platform``.
+        StillRunningError: Accepted, not done yet.
+    """
+    start = WithStartWorkflowOperation(
+        BackupCreation.run,
+        opening,
+        id=workflow_id(opening.backup_id),
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        static_summary="备份创建",
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(search_attributes.STAGE, "draft"),
+                SearchAttributePair(search_attributes.UNIT, opening.unit_code),
+            ]
+        ),
+    )
+    await _carried_out(
+        client.start_update_with_start_workflow(
+            BackupCreation.save_step,
+            save,
+            start_workflow_operation=start,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            id=update_id,
+            rpc_timeout=TAKEN,
+        )
+    )
+
+
+async def update(client: Client, backup_id: UUID, change: Any, argument: Any, update_id: str) -> None:
+    """Ask an open backup's workflow for one change.
+
+    Args:
+        client: Connected to Temporal.
+        backup_id: The backup.
+        change: One of the updates of `BackupCreation`.
+        argument: Its message.
+        update_id: The same for a repetition of the same request.
+
+    Raises:
+        Refusal: What the workflow refused, ``backup_closed``, or ``waiting_for_platform``.
+        StillRunningError: Accepted, not done yet.
+    """
+    handle = client.get_workflow_handle(workflow_id(backup_id))
+    await _carried_out(
+        handle.start_update(
+            change, argument, wait_for_stage=WorkflowUpdateStage.ACCEPTED, id=update_id, rpc_timeout=TAKEN
+        )
+    )
+
+
+async def _carried_out(asking: Awaitable[WorkflowUpdateHandle[Any]]) -> None:
+    try:
+        handle = await asking
+    except WorkflowAlreadyStartedError:
+        raise Refusal("backup_closed") from None
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise Refusal("waiting_for_platform", retry_after=RETRY_AFTER) from None
+    except RPCError as error:
+        raise _rpc_refusal(error) from None
+    try:
+        await handle.result(rpc_timeout=DONE)
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise StillRunningError from None
+    except RPCError as error:
+        raise _rpc_refusal(error) from None
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> Exception:
+    return refusal_in(error) or error
+
+
+def _rpc_refusal(error: RPCError) -> Refusal:
+    if error.status in ALREADY_OVER:
+        return Refusal("backup_closed")
+    return Refusal("waiting_for_platform", retry_after=RETRY_AFTER)

@@ -1,0 +1,339 @@
+"""Changes of drafts. Each is noted, sent to the workflow of its backup, and answered from the ledger."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Response
+from starlette.concurrency import run_in_threadpool
+
+from api import commands, views
+from api.accounts import Member, viewer
+from api.auth import Identity
+from api.backups import LanguageDep, procedure_step
+from api.bodies import StrictRoute
+from api.changes import asked, carry_out, idempotency_key, if_match, new_backup_id
+from api.commands import StillRunningError
+from api.language import Language
+from api.platform import Platform, PlatformDep
+from rules.engine.procedures import Step
+from schemas.contracts import backups as contract
+from schemas.errors import Refusal
+from schemas.http import backups as http
+from schemas.tables.backups import Backup
+from schemas.tables.contents import ManifestContent
+from store import queries
+from store.database import Reader, Writer, reading
+from store.operations import Asked
+from store.releases import Rulebook
+from store.submissions import assess_content
+from workflows.backup_creation import BackupCreation
+
+LARGEST_BODY = 1 << 20
+"""Bytes of the largest JSON body that is read; the rulebook sets the lower limit of a form."""
+
+router = APIRouter(prefix="/v1/backups", tags=["draft"], route_class=StrictRoute, max_body_size=LARGEST_BODY)
+
+Key = Annotated[UUID, Depends(idempotency_key)]
+Revision = Annotated[int, Depends(if_match)]
+Form = Annotated[dict[str, Any], Body(description="The form; saved whatever it says")]
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": http.OperationView, "description": "Accepted, not done yet: ask the operation"}
+}
+
+
+@router.post(
+    "", status_code=201, operation_id="createBackup", summary="新建备份 / Create a backup", responses=ACCEPTED
+)
+async def create_backup(
+    body: http.NewBackup,
+    key: Key,
+    who: Member,
+    platform: PlatformDep,
+    spoken: LanguageDep,
+    response: Response,
+) -> http.StepSavedView | http.OperationView:
+    """Open a backup with the first save of one of its form steps."""
+    backup_id = new_backup_id(who.account_id, key)
+    change = asked(platform, who.account_id, backup_id, "save_step", str(key), body.model_dump())
+    declared, rulebook = await run_in_threadpool(declared_step, platform, body.step, "form")
+    _require_size(rulebook, platform, body.content)
+    opening = contract.OpenBackup(backup_id=backup_id, creator_id=who.account_id, unit_code=who.unit_code)
+    save = contract.SaveStep(
+        step=body.step,
+        revision=0,
+        content_id=change.id,
+        sha256=platform.forms.digest(body.content),
+        account_id=who.account_id,
+    )
+    response.headers["Location"] = f"/v1/backups/{backup_id}"
+    return await saved(
+        platform,
+        change,
+        declared,
+        rulebook,
+        lambda writer: platform.forms.add(
+            writer, change.id, who.account_id, rulebook.release, declared.form, body.content
+        ),
+        lambda: commands.open_backup(platform.temporal, platform.task_queue, opening, save, change.update_id),
+        spoken,
+        response,
+    )
+
+
+@router.put(
+    "/{backup_id}/steps/{step}", operation_id="saveForm", summary="保存表单 / Save a form", responses=ACCEPTED
+)
+async def save_form(
+    backup_id: UUID,
+    step: str,
+    content: Form,
+    revision: Revision,
+    who: Member,
+    platform: PlatformDep,
+    spoken: LanguageDep,
+    response: Response,
+) -> http.StepSavedView | http.OperationView:
+    """Save one form step over the revision named in If-Match; the same save repeated is the same save."""
+    declared, rulebook = await run_in_threadpool(declared_step, platform, step, "form")
+    _require_size(rulebook, platform, content)
+    await run_in_threadpool(require_own, platform, who, backup_id)
+    digest = platform.forms.digest(content)
+    update_id = f"{step}-{revision}-{digest}"
+    change = asked(platform, who.account_id, backup_id, "save_step", update_id, digest)
+    save = contract.SaveStep(
+        step=step, revision=revision, content_id=change.id, sha256=digest, account_id=who.account_id
+    )
+    return await saved(
+        platform,
+        change,
+        declared,
+        rulebook,
+        lambda writer: platform.forms.add(
+            writer, change.id, who.account_id, rulebook.release, declared.form, content
+        ),
+        lambda: send_update(platform, BackupCreation.save_step, save, change),
+        spoken,
+        response,
+    )
+
+
+@router.post(
+    "/{backup_id}/submission",
+    operation_id="submitBackup",
+    summary="提交并申请备份编号 / Submit",
+    responses=ACCEPTED,
+)
+async def submit(
+    backup_id: UUID, key: Key, who: Member, platform: PlatformDep, spoken: LanguageDep, response: Response
+) -> http.SubmissionView | http.OperationView:
+    """Ask for the backup number. A rejection is an answer, not an error: the draft goes on."""
+    await run_in_threadpool(require_own, platform, who, backup_id)
+    change = asked(platform, who.account_id, backup_id, "submit", str(key), None)
+    command = contract.Submit(account_id=who.account_id)
+    answer = await _changed(
+        platform,
+        change,
+        lambda: send_update(platform, BackupCreation.submit, command, change),
+        response,
+    )
+    if answer is None:
+        return await run_in_threadpool(still_running, platform, change, response)
+    sealed = contract.Sealed.model_validate(answer)
+    return await run_in_threadpool(_submission, platform, change, sealed, spoken)
+
+
+@router.post(
+    "/{backup_id}/withdrawal",
+    operation_id="withdrawBackup",
+    summary="撤回草稿 / Withdraw",
+    responses=ACCEPTED,
+)
+async def withdraw(
+    backup_id: UUID, key: Key, who: Member, platform: PlatformDep, response: Response
+) -> http.BackupSummary | http.OperationView:
+    """Give a draft up. What was saved of it stays readable."""
+    await run_in_threadpool(require_own, platform, who, backup_id)
+    change = asked(platform, who.account_id, backup_id, "withdrawn", str(key), None)
+    command = contract.Withdraw(account_id=who.account_id)
+    answer = await _changed(
+        platform,
+        change,
+        lambda: send_update(platform, BackupCreation.withdraw, command, change),
+        response,
+    )
+    if answer is None:
+        return await run_in_threadpool(still_running, platform, change, response)
+    return await run_in_threadpool(_summary, platform, backup_id)
+
+
+@router.post(
+    "/{backup_id}/deposit-checks",
+    operation_id="checkDeposits",
+    summary="核对递交情况 / Check deposits",
+    responses=ACCEPTED,
+)
+async def check_deposits(
+    backup_id: UUID,
+    body: http.DepositCheckRequest,
+    key: Key,
+    who: Member,
+    platform: PlatformDep,
+    response: Response,
+) -> http.BackupSummary | http.OperationView:
+    """Ask the repositories whether deposits on their way have arrived, or say that one has told you so."""
+    await run_in_threadpool(require_own, platform, who, backup_id)
+    change = asked(platform, who.account_id, backup_id, "check_deposits", str(key), body.attested)
+    command = contract.CheckDeposits(account_id=who.account_id, attested=body.attested)
+    answer = await _changed(
+        platform,
+        change,
+        lambda: send_update(platform, BackupCreation.check_deposits, command, change),
+        response,
+    )
+    if answer is None:
+        return await run_in_threadpool(still_running, platform, change, response)
+    return await run_in_threadpool(_summary, platform, backup_id)
+
+
+def declared_step(platform: Platform, step: str, kind: str) -> tuple[Step, Rulebook]:
+    """A step of the procedure in force, of the kind the request is made for.
+
+    Raises:
+        Refusal: ``unknown_step`` or ``wrong_step_kind``.
+    """
+    with reading(platform.engine) as reader:
+        rulebook = platform.rulebooks.in_force(reader, datetime.now(UTC))
+    declared = procedure_step(rulebook.release, step)
+    if declared.kind != kind:
+        raise Refusal("wrong_step_kind")
+    return declared, rulebook
+
+
+def require_own(platform: Platform, who: Identity, backup_id: UUID) -> None:
+    """Refuse what is not the viewer's own backup, before anything is stored for it."""
+    with reading(platform.engine) as reader:
+        queries.own_backup(reader, viewer(who), backup_id)
+
+
+async def saved(
+    platform: Platform,
+    change: Asked,
+    declared: Step,
+    rulebook: Rulebook,
+    store_content: Callable[[Writer], object],
+    send: Callable[[], Awaitable[None]],
+    spoken: Language,
+    response: Response,
+) -> http.StepSavedView | http.OperationView:
+    """Carry a save out and tell what the rules say of it.
+
+    Raises:
+        Refusal: As `carry_out`; ``stale_revision`` tells the revision that is saved now.
+    """
+    try:
+        answer = await _changed(platform, change, send, response, store_content)
+    except Refusal as refusal:
+        if refusal.error.code != "stale_revision":
+            raise
+        now = await run_in_threadpool(_revision, platform, change.backup_id, declared.id)
+        raise Refusal("stale_revision", revision=now) from None
+    if answer is None:
+        return await run_in_threadpool(still_running, platform, change, response)
+    recorded = contract.StepRecorded.model_validate(answer)
+    response.headers["ETag"] = f'"{recorded.saved.revision}"'
+    return await run_in_threadpool(_step_saved, platform, change, declared, rulebook, recorded, spoken)
+
+
+async def _changed(
+    platform: Platform,
+    change: Asked,
+    send: Callable[[], Awaitable[None]],
+    response: Response,
+    store_content: Callable[[Writer], object] = lambda writer: None,
+) -> dict[str, Any] | None:
+    """The answer to a change; None when it was accepted and is not done yet."""
+    try:
+        outcome = await carry_out(platform, change, store_content, send)
+    except StillRunningError:
+        return None
+    if outcome.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return outcome.answer
+
+
+def still_running(platform: Platform, change: Asked, response: Response) -> http.OperationView:
+    """Turn the answer into 202 Accepted with the operation to ask."""
+    response.status_code = 202
+    response.headers["Location"] = f"/v1/operations/{change.id}"
+    response.headers["Retry-After"] = str(commands.RETRY_AFTER)
+    with reading(platform.engine) as reader:
+        return views.operation(queries.noted_operation(reader, change.id), [])
+
+
+def send_update(platform: Platform, update: Any, command: contract.Message, change: Asked) -> Awaitable[None]:
+    """Send the workflow of a backup one of its updates."""
+    return commands.update(platform.temporal, change.backup_id, update, command, change.update_id)
+
+
+def _require_size(rulebook: Rulebook, platform: Platform, content: dict[str, Any]) -> None:
+    limit = rulebook.release.procedure("backup-creation").limits.form_bytes_max
+    if platform.forms.size(content) > limit:
+        raise Refusal("too_large", limit=limit)
+
+
+def _revision(platform: Platform, backup_id: UUID, step: str) -> int:
+    with reading(platform.engine) as reader:
+        return queries.step_revision(reader, backup_id, step)
+
+
+def _step_saved(
+    platform: Platform,
+    change: Asked,
+    declared: Step,
+    rulebook: Rulebook,
+    recorded: contract.StepRecorded,
+    spoken: Language,
+) -> http.StepSavedView:
+    answer = recorded.saved
+    with reading(platform.engine) as reader:
+        assessed = assess_content(reader, rulebook, platform.forms, declared, change.id, answer.awaiting)
+        content = reader.get(ManifestContent, change.id)
+        return http.StepSavedView(
+            operation_id=change.id,
+            backup_id=change.backup_id,
+            step=answer.step,
+            revision=answer.revision,
+            saved_at=answer.saved_at,
+            expires_at=answer.expires_at,
+            findings=views.counts(assessed.counts),
+            remarks=views.findings(rulebook.release, declared.id, assessed.findings, spoken),
+            manifest=views.manifest(content) if content else None,
+            waiting_for=_waiting(reader, rulebook, change.backup_id, spoken),
+        )
+
+
+def _submission(
+    platform: Platform, change: Asked, sealed: contract.Sealed, spoken: Language
+) -> http.SubmissionView:
+    assert sealed.verdict is not None  # noqa: S101  (only verdicts are kept)
+    with reading(platform.engine) as reader:
+        rulebook = platform.rulebooks.by_digest(reader, sealed.release)
+        return http.SubmissionView(
+            operation_id=change.id,
+            verdict="accepted" if sealed.verdict.accepted else "rejected",
+            number=sealed.verdict.number,
+            judged_by=views.release_ref(rulebook.release),
+            errors=sealed.verdict.errors,
+            waiting_for=_waiting(reader, rulebook, change.backup_id, spoken),
+        )
+
+
+def _waiting(reader: Reader, rulebook: Rulebook, backup_id: UUID, spoken: Language) -> list[http.WaitingFor]:
+    return views.waiting_for(reader, rulebook.release, reader.get_one(Backup, backup_id), spoken)
+
+
+def _summary(platform: Platform, backup_id: UUID) -> http.BackupSummary:
+    with reading(platform.engine) as reader:
+        return views.backup_summary(reader.get_one(Backup, backup_id))

@@ -1,0 +1,52 @@
+"""Notices: what the platform told an account."""
+
+from fastapi import APIRouter
+
+from api.accounts import Member, viewer
+from api.backups import LanguageDep
+from api.bodies import StrictRoute
+from api.language import Language
+from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
+from api.platform import PlatformDep
+from schemas.http.accounts import NoticePage, NoticeView
+from schemas.http.backups import Pagination
+from schemas.tables.backups import Notice
+from store import queries
+from store.database import reading
+from store.releases import china_day
+
+router = APIRouter(prefix="/v1/me", tags=["account"], route_class=StrictRoute)
+
+NOTICES: Keyset[NewestFirst] = Keyset("notices", NewestFirst)
+SENTENCES = {
+    "draft_expires": (
+        "您的备份草稿将于 {day} 到期。请在此之前保存任一步骤或提交，草稿即可继续保留。",
+        "A draft of yours expires on {day}. Save any of its steps or submit it before then to keep it.",
+    )
+}
+
+
+@router.get("/notices", operation_id="listNotices", summary="通知 / Notices")
+def list_notices(
+    who: Member,
+    platform: PlatformDep,
+    spoken: LanguageDep,
+    page_size: PageSize = DEFAULT_SIZE,
+    page_token: PageToken = None,
+) -> NoticePage:
+    """The account's notices, newest first."""
+    after = NOTICES.after(page_token)
+    with reading(platform.engine) as reader:
+        rows = queries.notices(reader, viewer(who), after, page_size + 1)
+    page, token = NOTICES.page(rows, page_size, lambda row: NewestFirst(row.created_at, row.id))
+    return NoticePage(
+        notices=[_view(row, spoken) for row in page], pagination=Pagination(next_page_token=token)
+    )
+
+
+def _view(row: Notice, spoken: Language) -> NoticeView:
+    chinese, english = SENTENCES[row.kind]
+    message = (chinese if spoken == "zh" else english).format(day=china_day(row.due_at).isoformat())
+    return NoticeView(
+        id=row.id, kind="draft_expires", backup_id=row.backup_id, message=message, created_at=row.created_at
+    )

@@ -1,0 +1,36 @@
+"""What every request handler works with, put together once at start-up."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+from temporalio.client import Client
+
+from api.auth import Identity
+from store.encryption import ColumnCipher
+from store.forms import FormStore
+from store.releases import Rulebooks
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Database, keys, rules and Temporal, as the API sees them."""
+
+    engine: Engine
+    cipher: ColumnCipher
+    forms: FormStore
+    rulebooks: Rulebooks
+    temporal: Client
+    task_queue: str
+    mirrored: dict[UUID, Identity] = field(default_factory=dict)
+    """Accounts whose claims this process has brought to the database."""
+
+
+def _platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+PlatformDep = Annotated[Platform, Depends(_platform)]

@@ -1,0 +1,153 @@
+"""Uploads of file lists: spooled to disk, streamed into the database, then saved as a step."""
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from api.accounts import Member
+from api.auth import Identity
+from api.backups import LanguageDep
+from api.bodies import StrictRoute
+from api.changes import asked
+from api.drafts import ACCEPTED, Key, Revision, declared_step, require_own, saved, send_update
+from api.platform import Platform, PlatformDep
+from manifests.reader import Limits, UnreadableFile, fault_sentence, open_manifest
+from rules.engine.procedures import Step
+from schemas.contracts import backups as contract
+from schemas.errors import Refusal, Text
+from schemas.http import backups as http
+from schemas.tables.contents import ManifestContent
+from store import queries
+from store.database import Writer, reading
+from store.manifests import add_manifest
+from store.operations import Asked
+from store.releases import Rulebook
+from workflows.backup_creation import BackupCreation
+
+router = APIRouter(prefix="/v1/backups", tags=["draft"], route_class=StrictRoute)
+
+MEDIA_TYPES = (
+    "text/csv",
+    "text/tab-separated-values",
+    "application/x-ndjson",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)
+"""What a file list may be sent as."""
+
+
+class Upload(NamedTuple):
+    """An upload on disk."""
+
+    path: Path
+    sha256: str
+    media_type: str
+
+
+@router.post(
+    "/{backup_id}/steps/{step}/manifests",
+    status_code=201,
+    operation_id="uploadManifest",
+    summary="上传文件清单 / Upload a file list",
+    responses=ACCEPTED,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES
+            },
+        }
+    },
+)
+async def upload_manifest(
+    backup_id: UUID,
+    step: str,
+    request: Request,
+    key: Key,
+    revision: Revision,
+    who: Member,
+    platform: PlatformDep,
+    spoken: LanguageDep,
+    response: Response,
+) -> http.StepSavedView | http.OperationView:
+    """Replace the list of data files: CSV, TSV, NDJSON, XLSX, or GSA-Human's own run table, as the body.
+
+    Rows that cannot be read are findings with line and column; the good ones are saved.
+    """
+    declared, rulebook = await run_in_threadpool(declared_step, platform, step, "manifest")
+    await run_in_threadpool(require_own, platform, who, backup_id)
+    limits = rulebook.release.procedure("backup-creation").limits
+    async with _spooled(request, limits.manifest_bytes_max) as upload:
+        change = asked(
+            platform, who.account_id, backup_id, "save_step", str(key), [step, revision, upload.sha256]
+        )
+        await run_in_threadpool(_require_current, platform, backup_id, step, revision, change)
+        save = contract.SaveStep(
+            step=step,
+            revision=revision,
+            content_id=change.id,
+            sha256=upload.sha256,
+            account_id=who.account_id,
+        )
+        return await saved(
+            platform,
+            change,
+            declared,
+            rulebook,
+            lambda writer: _store(writer, upload, change, who, declared, rulebook),
+            lambda: send_update(platform, BackupCreation.save_step, save, change),
+            spoken,
+            response,
+        )
+
+
+@asynccontextmanager
+async def _spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
+    """The body on disk for as long as the block lasts.
+
+    Raises:
+        Refusal: ``unsupported_media_type`` or ``too_large``.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES:
+        raise Refusal("unsupported_media_type")
+    digest, size = hashlib.sha256(), 0
+    with tempfile.TemporaryDirectory(prefix="hgrip-upload-") as folder:
+        path = Path(folder) / "list"
+        with path.open("wb") as file:
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise Refusal("too_large", limit=limit)
+                digest.update(part)
+                await run_in_threadpool(file.write, part)
+        yield Upload(path, digest.hexdigest(), media_type)
+
+
+def _require_current(platform: Platform, backup_id: UUID, step: str, revision: int, change: Asked) -> None:
+    """Refuse a stale upload before it is read, unless it is the repetition of one that was carried out."""
+    with reading(platform.engine) as reader:
+        now = queries.step_revision(reader, backup_id, step)
+        if now != revision and not queries.was_asked(reader, change.id):
+            raise Refusal("stale_revision", revision=now)
+
+
+def _store(
+    writer: Writer, upload: Upload, change: Asked, who: Identity, declared: Step, rulebook: Rulebook
+) -> ManifestContent:
+    limits = rulebook.release.procedure("backup-creation").limits
+    try:
+        manifest = open_manifest(upload.path, upload.media_type, Limits(rows=limits.manifest_rows_max))
+        return add_manifest(
+            writer, manifest, change.id, who.account_id, upload.sha256, rulebook, declared.form
+        )
+    except UnreadableFile as unreadable:
+        fault = unreadable.fault
+        sentence = Text(fault_sentence(fault, "zh"), fault_sentence(fault, "en"))
+        raise Refusal("unreadable_manifest", sentence) from None
