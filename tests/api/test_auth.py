@@ -236,7 +236,7 @@ HOSTILE = {
     "verified without name": signed(name=None),
     "authorised without unit": signed(unit_code=None),
     "roles are text": signed(roles="operator"),
-    "huge": signed(name="x" * 100_000),
+    "huge": signed(padding="x" * LONGEST),
     "just too long": "x" * (LONGEST + 1),
 }
 
