@@ -2,6 +2,7 @@
 
 import errno
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from openpyxl.xml.constants import SHARED_STRINGS
 from manifests.faults import Fault, UnreadableFile
 from manifests.rows import Limits, Record
 from manifests.xml_parts import Damaged, SharedStrings, SheetRows
+
+warnings.filterwarnings("ignore", module="openpyxl")  # they quote names of sheets into the log
 
 _SMALL_PART = 4 << 20
 _DIRECTORY = 1 << 20
