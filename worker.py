@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+import logs
 import settings as configuration
 from activities.backups import BackupActivities
 from activities.deposits import DepositActivities, Offline
@@ -58,6 +59,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
 async def main() -> None:
     """Run a worker until it is told to stop (SIGTERM, SIGINT)."""
     settings = configuration.load()
+    logs.configure(settings.log_format)
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)

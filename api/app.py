@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.concurrency import run_in_threadpool
 
+import logs
 import settings as configuration
 from api import accounts, backups, drafts, health, notices, problems, procedures, uploads
 from api.auth import Authenticator
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: Read from the environment when None.
     """
     configured = settings or configuration.load()
+    logs.configure(configured.log_format)
     app = FastAPI(
         title="hgrip",
         version=version("hgrip"),

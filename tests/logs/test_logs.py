@@ -1,0 +1,55 @@
+import json
+import logging
+
+import pytest
+import structlog
+
+import logs
+
+CANARY = "13812345678"
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _raise() -> None:
+    try:
+        raise ValueError(f"bad phone {CANARY}")
+    except ValueError as error:
+        raise RuntimeError(f"cannot save {CANARY}") from error
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_logged_exception_tells_types_and_places_but_not_its_text(
+    format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(format_)  # type: ignore[arg-type]  # both literals
+    try:
+        _raise()
+    except RuntimeError:
+        structlog.get_logger("ours").exception("save failed")
+        logging.getLogger("theirs").exception("save failed")
+    printed = capsys.readouterr().err
+    assert CANARY not in printed
+    assert printed.count("RuntimeError at _raise") == 2
+    assert printed.count("ValueError at _raise") == 2
+
+
+def test_json_lines_are_json_with_time_level_and_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    structlog.get_logger("ours").warning("未就绪", check="database")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["check"], line["level"], line["logger"]) == (
+        "未就绪",
+        "database",
+        "warning",
+        "ours",
+    )
+    assert line["timestamp"].endswith("Z")
