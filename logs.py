@@ -60,7 +60,7 @@ def _exception_without_text(
     return event
 
 
-def describe(error: BaseException) -> list[str]:
+def describe(error: BaseException) -> str:
     """An exception and its causes by type and place, without their texts."""
     lines = []
     seen: BaseException | None = error
@@ -69,4 +69,4 @@ def describe(error: BaseException) -> list[str]:
         place = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
         lines.append(f"{type(seen).__module__}.{type(seen).__qualname__} at {place}")
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    return lines
+    return "\n".join(lines)

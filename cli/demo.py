@@ -56,7 +56,7 @@ class Visitor:
             answer = self._http.request(method, path, headers=headers, **request)
             if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE or time.monotonic() > until:
                 break
-            console.print(f"   ← 503 {escape(answer.json()['title'])} [dim]… 同一请求重试 / the same again[/]")
+            console.print(f"   ← 503 {escape(answer.json()['title'])} [dim]… 重试 / again[/]")
             time.sleep(1)
         if answer.status_code != expect:
             raise DemoError(f"{method} {path}: {answer.status_code} instead of {expect}: {answer.text}")
@@ -83,7 +83,8 @@ def play(folder: Path) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept-Language": "zh-CN"}
         with httpx2.Client(base_url=platform.api_url, headers=headers, timeout=30) as http:
             _story(Visitor(http), platform)
-    console.print(f"\n[dim]全部进程已退出，用时 {time.monotonic() - started:.0f} 秒 / all processes have ended[/]")
+    seconds = time.monotonic() - started
+    console.print(f"\n[dim]全部进程已退出，用时 {seconds:.0f} 秒 / all processes have ended[/]")
 
 
 def _story(visitor: Visitor, platform: Platform) -> None:

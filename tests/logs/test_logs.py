@@ -21,7 +21,7 @@ def _restore_logging():
 
 def _raise() -> None:
     try:
-        raise ValueError(f"bad phone {CANARY}")
+        int(CANARY + "x")
     except ValueError as error:
         raise RuntimeError(f"cannot save {CANARY}") from error
 
