@@ -23,6 +23,10 @@ _CLOSED = Text(
     "The dialect is closed: an unknown word counts as a misspelling.",
 )
 
+_FORMATS = {
+    "date": Text("应为真实的日期，如 2023-07-01", "it must be a real date such as 2023-07-01"),
+    "uri": Text("应为网址", "it must be a web address"),
+}
 _UNPROVEN = Text(
     "没有正例和反例，看不出格式写得对不对。",
     "Without examples and counter-examples nobody sees whether it is right.",
@@ -96,7 +100,7 @@ def _faults(source: Source, error: ValidationError) -> Iterator[Fault]:
         return
     if error.parent is not None and error.parent.validator == "propertyNames":
         return
-    field = path[-1] if path else source.file
+    field = _called(source, path)
     yield source.fault(
         path,
         Text(
@@ -106,6 +110,13 @@ def _faults(source: Source, error: ValidationError) -> Iterator[Fault]:
         _description(error),
         Text("请改正这个值。", "Correct the value."),
     )
+
+
+def _called(source: Source, path: tuple[str | int, ...]) -> str:
+    """What a place is called in a sentence: its key, or the list it is in and its number there."""
+    if not path:
+        return source.file
+    return f"{path[-2]}[{path[-1] + 1}]" if isinstance(path[-1], int) and len(path) > 1 else str(path[-1])
 
 
 def _unknown(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
@@ -136,12 +147,15 @@ def _unknown(source: Source, error: ValidationError, path: tuple[str | int, ...]
 
 
 def _missing(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    absent = [key for key in error.validator_value if key not in error.instance]
-    for key in absent:
-        if f"'{key}'" not in error.message:
+    known = error.schema.get("properties", {})
+    strangers = [key for key in error.instance if key not in known]
+    for key in error.validator_value:
+        if key in error.instance or f"'{key}'" not in error.message:
             continue
+        if difflib.get_close_matches(key, strangers, n=1):
+            continue  # told as a misspelling
         language = _LANGUAGES.get(key)
-        name = path[-1] if path else source.file
+        name = _called(source, path)
         if language:
             yield source.fault(
                 path,
@@ -224,7 +238,7 @@ def _expected(error: ValidationError) -> Text:
         "type": Text(f"应为 {limit}", f"it must be {limit}"),
         "const": Text(f"应为 {json.dumps(limit)}", f"it must be {json.dumps(limit)}"),
         "pattern": Text(f"应符合 {limit}", f"it must match {limit}"),
-        "format": Text(f"应为 {limit} 格式", f"it must be of the format {limit}"),
+        "format": _FORMATS.get(limit, Text(f"应为 {limit} 格式", f"it must be of the format {limit}")),
         "minItems": Text(f"至少 {limit} 项", f"at least {limit} item(s)"),
         "maxItems": Text(f"最多 {limit} 项", f"at most {limit} item(s)"),
         "minProperties": Text(f"至少 {limit} 项", f"at least {limit} item(s)"),

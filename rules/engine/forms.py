@@ -60,6 +60,8 @@ def _field(field: Mapping[str, Any], choices: Mapping[str, Sequence[Choice]]) ->
             choice.id: {"zh": choice.title.zh, "en": choice.title.en, "also": list(choice.also)}
             for choice in choices[field["x-values-from"]]
         }
+    elif "x-values" in field:
+        compiled["x-values"] = {id_: field["x-values"][id_] for id_ in field["enum"]}
     if "x-text" in field:
         compiled["pattern"] = TEXT_PATTERNS[field["x-text"]]
     if "pattern" in compiled and field.get("x-text") != "paragraph":

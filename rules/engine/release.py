@@ -42,19 +42,21 @@ class Release:
         Args:
             documents: Content of each rule file by its path without ``.yaml``.
         """
-        self._documents = documents
-        self.digest = hashlib.sha256(self.canonical()).hexdigest()
-        self.rulebook = Rulebook.model_validate(documents["rulebook"])
+        text = json.dumps(documents, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        self._canonical = text.encode()
+        self._documents: dict[str, Any] = json.loads(self._canonical)
+        self.digest = hashlib.sha256(self._canonical).hexdigest()
+        self.rulebook = Rulebook.model_validate(self._documents["rulebook"])
         self.version = self.rulebook.version
         self.effective_from: date = self.rulebook.effective_from
         self.categories = _ordered(
             {
-                id_: Category.model_validate(content)
+                id_: Category.model_validate(self._in_order(content))
                 for id_, content in self._folder("categories").items()
                 if id_ != "out-of-scope"
             }
         )
-        self.out_of_scope = OutOfScope.model_validate(documents["categories/out-of-scope"])
+        self.out_of_scope = OutOfScope.model_validate(self._documents["categories/out-of-scope"])
         self.repositories = _ordered(
             {id_: Repository.model_validate(content) for id_, content in self._folder("repositories").items()}
         )
@@ -74,7 +76,7 @@ class Release:
 
     def canonical(self) -> bytes:
         """Canonical JSON: sorted keys, no blanks, UTF-8. Equal rules give equal bytes."""
-        return json.dumps(self._documents, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._canonical
 
     @classmethod
     def from_canonical(cls, data: bytes) -> Self:
@@ -181,6 +183,11 @@ class Release:
             for path, content in sorted(self._documents.items())
             if path.startswith(prefix)
         }
+
+    def _in_order(self, category: Mapping[str, Any]) -> dict[str, Any]:
+        entries = category["data_types"]
+        ids = [kind.id for kind in self.data_types if kind.id in entries]
+        return {**category, "data_types": {id_: entries[id_] for id_ in ids}}
 
     def _choices(self, *, with_out_of_scope: bool) -> dict[str, list[Choice]]:
         categories = [Choice(id_, entry.title, entry.also) for id_, entry in self.categories.items()]

@@ -32,7 +32,8 @@ def check_requirements(sources: Sources) -> Iterator[Fault]:
             subject = Text("判断对象", "subject")
             yield from known(source, (*path, "subject"), rule["subject"], fields, subject)
             yield from _one_decision(source, path, rule, first)
-            yield from _fields_of(source, path, rule, fields.get(rule["subject"], {}), choices)
+            if rule["subject"] in fields:
+                yield from _fields_of(source, path, rule, fields[rule["subject"]], choices)
 
 
 def _one_decision(

@@ -1,0 +1,228 @@
+import itertools
+from typing import Any
+
+import jsonschema
+import jsonschema_rs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rules.engine.gate import gate_schema
+from rules.engine.judge import Judge, verdict
+from rules.engine.release import Release
+from rules.engine.rule import schema_of
+from rules.engine.sentences import basis, sentence
+from schemas.findings import Finding
+
+ACCESSIONS = {
+    "gsa-human": "HRA000001",
+    "gwh": "GWHAAAA00000000",
+    "gvm": "GVM000324",
+    "genbase": "C_AA004835.1",
+    "omix": "OMIX005710",
+}
+SUFFIXES = {
+    ("gsa-human", "raw"): "fastq.gz",
+    ("gwh", "assembly"): "fasta.gz",
+    ("gvm", "variants"): "vcf.gz",
+    ("genbase", "biomarker"): "fasta",
+    ("omix", "raw"): "idat",
+    ("omix", "biomarker"): "csv",
+    ("omix", "statistics"): "csv",
+}
+ALLOWED = {
+    ("wgs", "raw", None, "gsa-human"),
+    ("wgs", "assembly", None, "gwh"),
+    ("wgs", "variants", None, "gvm"),
+    ("wgs", "statistics", None, "omix"),
+    ("array", "raw", None, "omix"),
+    ("array", "variants", None, "gvm"),
+    ("array", "statistics", None, "omix"),
+    ("wes", "raw", None, "gsa-human"),
+    ("wes", "variants", None, "gvm"),
+    ("wes", "statistics", None, "omix"),
+    *(
+        (category, data_type, kind, repository)
+        for category in ("targeted", "epigenome", "transcriptome")
+        for data_type, kind, repository in (
+            ("raw", None, "gsa-human"),
+            ("biomarker", "sequence", "genbase"),
+            ("biomarker", "other", "omix"),
+            ("statistics", None, "omix"),
+        )
+    ),
+}
+"""The 22 ways of the notice, typed in by hand."""
+
+ROW: dict[str, Any] = {
+    "file_name": "sample1.fastq.gz",
+    "repository": "gsa-human",
+    "accession": "HRA000001",
+    "category": "wgs",
+    "data_type": "raw",
+    "md5": "d41d8cd98f00b204e9800998ecf8427e",
+    "deposit": "deposited",
+    "listing": "file_list",
+}
+
+
+def cell_records() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Every category × data type × kind × repository, with nonsense and nothing in each place."""
+    categories = ["wgs", "array", "wes", "targeted", "epigenome", "transcriptome", "clinical", "x", None]
+    data_types = ["raw", "assembly", "variants", "biomarker", "statistics", "x", None]
+    records = []
+    for cell in itertools.product(
+        categories, data_types, ["sequence", "other", "x", None], [*ACCESSIONS, "x", None]
+    ):
+        category, data_type, kind, repository = cell
+        values = {
+            "category": category,
+            "data_type": data_type,
+            "biomarker_kind": kind,
+            "repository": repository,
+            "accession": ACCESSIONS.get(repository, "X1"),
+            "file_name": f"a.{SUFFIXES.get((repository, data_type), 'bin')}",
+            "md5": ROW["md5"],
+        }
+        records.append((cell, {name: value for name, value in values.items() if value is not None}))
+    return records
+
+
+def test_of_all_cells_exactly_the_22_of_the_notice_are_accepted(judge: Judge) -> None:
+    accepted = {cell for cell, record in cell_records() if not judge.judge("data-file", record)}
+    assert accepted == ALLOWED
+
+
+def test_on_every_cell_gate_authored_schema_and_an_independent_validator_agree(release: Release) -> None:
+    form, rules = release.subject_form("data-file"), release.schema_rules("data-file")
+    gate = jsonschema_rs.Draft202012Validator(gate_schema(form, rules), validate_formats=True)
+    authored = jsonschema_rs.Draft202012Validator(schema_of(form, rules), validate_formats=True)
+    independent = jsonschema.Draft202012Validator(release.json_schema("data-file"))
+    for cell, record in cell_records():
+        verdicts = gate.is_valid(record), authored.is_valid(record), independent.is_valid(record)
+        assert len(set(verdicts)) == 1, cell
+
+
+def test_a_wrong_repository_is_told_once_and_in_the_words_of_the_notice(
+    release: Release, judge: Judge
+) -> None:
+    (finding,) = judge.judge("data-file", ROW | {"repository": "omix"})
+    assert finding == Finding("wgs.raw.repository", "error", "/repository")
+    assert sentence(release, finding, "zh").startswith("全基因组原始测序数据应递交至 GSA-Human")
+    assert "GSA-Human" in sentence(release, finding, "en")
+    assert [(cited.title, cited.article) for cited in basis(release, finding, "zh")][:1] == [
+        ("《人类遗传资源信息管理备份平台使用须知》", "第4节")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        (
+            {"category": "clinical", "data_type": "x", "repository": "x"},
+            {"out-of-scope.clinical", "data-file.data_type.enum", "data-file.repository.enum"},
+        ),
+        (
+            {"category": "wes", "data_type": "assembly", "repository": "omix", "accession": "?"},
+            {"wes.data-type"},
+        ),
+        ({"repository": "omix", "accession": "?", "file_name": "a.exe"}, {"wgs.raw.repository"}),
+        ({"accession": "?", "file_name": "a.exe"}, {"gsa-human.accession", "gsa-human.raw.format"}),
+    ],
+)
+def test_questions_are_asked_in_order_and_no_finding_follows_from_another(
+    judge: Judge, changes: dict[str, str], rules: set[str]
+) -> None:
+    assert {finding.rule for finding in judge.judge("data-file", ROW | changes)} == rules
+
+
+def records(release: Release, subject: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Records of a form: each field right, wrong in kind, hostile, or away."""
+    hostile = st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=20),
+        st.sampled_from(
+            ["", " ", "\n", "１２３", "HRA000001\n", "2026-02-30", "2026-02-28", "a b", "\u202e", "x" * 300]
+        ),
+        st.lists(st.sampled_from(["wgs", "wes", "clinical", 1, None, "x"]), max_size=3),
+        st.just({"name": "A university", "country": "US", "kind": "organisation"}).map(lambda item: [item]),
+    )
+    fields = {}
+    for name, field in release.judged_form(subject)["properties"].items():
+        right = field.get("enum") or field.get("examples") or ["数据 data 1", "a.fastq.gz", "2026-11-01"]
+        fields[name] = st.one_of(st.sampled_from(right), hostile)
+    more = {name: fields[name] for name in fields}
+    return st.fixed_dictionaries({}, optional=more | {"someone's own": hostile})
+
+
+@pytest.mark.parametrize("subject", ["data-file", "project", "backup-information"])
+def test_judge_gate_and_published_schema_agree_with_an_independent_validator(
+    release: Release, judge: Judge, subject: str
+) -> None:
+    form, rules = release.subject_form(subject), release.schema_rules(subject)
+    gate = jsonschema_rs.Draft202012Validator(gate_schema(form, rules), validate_formats=True)
+    authored = jsonschema_rs.Draft202012Validator(schema_of(form, rules), validate_formats=True)
+    published = release.json_schema(subject)
+    jsonschema.Draft202012Validator.check_schema(published)
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    independent = jsonschema.Draft202012Validator(published, format_checker=checker)
+    beyond = {rule.id for rule in release.subject_rules(subject) if rule.order}
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(records(release, subject))
+    def agree(record: dict[str, Any]) -> None:
+        findings = [finding for finding in judge.judge(subject, record) if finding.rule not in beyond]
+        assert gate.is_valid(record) == authored.is_valid(record) == (not findings)
+        assert independent.is_valid(record) == (verdict(findings) == "accepted")
+        assert {finding.rule for finding in findings} <= release.rules.keys()
+
+    agree()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_finding_and_no_sentence_repeats_what_a_person_wrote(
+    release: Release, judge: Judge, data: st.DataObject
+) -> None:
+    canary = "13900139000王小明"
+    subject = data.draw(st.sampled_from(["project", "backup-information", "data-file"]))
+    names = list(release.form(subject)["properties"])
+    values = st.sampled_from([canary, [canary], {canary: canary}, [{canary: canary, "name": canary + "\n"}]])
+    record = data.draw(st.dictionaries(st.sampled_from([*names, canary]), values, min_size=1))
+    findings = judge.judge(subject, record)
+    assert findings
+    for finding in findings:
+        told = str(finding) + sentence(release, finding, "zh") + sentence(release, finding, "en")
+        assert canary not in told
+        assert "139001" not in told
+
+
+@given(st.permutations(list((ROW | {"repository": "omix", "md5": "?", "size_bytes": -1}).items())))
+def test_the_order_of_keys_changes_nothing(judge: Judge, items: list[tuple[str, Any]]) -> None:
+    expected = {"wgs.raw.repository", "data-file.md5.pattern", "data-file.size_bytes.minimum"}
+    assert {finding.rule for finding in judge.judge("data-file", dict(items))} == expected
+
+
+def test_rows_are_judged_as_they_come_with_line_and_column(judge: Judge) -> None:
+    endless = ((line, ROW | ({"md5": "?"} if line % 2 else {})) for line in itertools.count(2))
+    judged = judge.judge_rows("data-file", endless, {"md5": "MD5校验值"})
+    first, second = next(judged), next(judged)
+    assert (first.line, first.findings) == (2, [])
+    assert second.findings == [Finding("data-file.md5.pattern", "error", "/md5", 3, "MD5校验值")]
+    assert verdict(first.findings) == "accepted"
+    assert verdict(second.findings) == "refused"
+
+
+def test_advice_and_warnings_do_not_refuse(judge: Judge) -> None:
+    assert verdict([Finding("a", "advice", ""), Finding("b", "warning", "")]) == "accepted"
+    assert verdict([Finding("a", "advice", ""), Finding("b", "error", "")]) == "refused"
+
+
+def test_an_unknown_subject_is_refused(release: Release, judge: Judge) -> None:
+    with pytest.raises(KeyError):
+        judge.judge("projects", {})
+    with pytest.raises(KeyError):
+        release.json_schema("projects")
