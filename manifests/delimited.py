@@ -32,8 +32,8 @@ class _Lines:
         self._again: deque[str | None] = deque()
 
     def __iter__(self) -> Iterator[str]:
-        record, again = self.record, self._again
-        while (text := again.popleft() if again else read_line(self._file, self._length)) != "":
+        record, again, file, length = self.record, self._again, self._file, self._length
+        while (text := again.popleft() if again else read_line(file, length)) != "":
             record.append(text)
             if text is None or len(record) > _RECORD_LINES:
                 raise csv.Error

@@ -11,6 +11,10 @@ from manifests.rows import Limits, Row, check_header, checked, number_text
 from manifests.text import open_text, read_line
 
 
+class _Nested(Exception):  # noqa: N818 - becomes a fault of the row
+    """A value that is a list or an object."""
+
+
 def read_columns(path: Path, encoding: str, limits: Limits) -> list[str]:
     """Collect the keys of all objects in order of first appearance: exporters leave empty ones out.
 
@@ -33,11 +37,12 @@ def read_objects(path: Path, encoding: str, limits: Limits) -> Iterator[Row | Fa
         if isinstance(record, Fault):
             yield record
             continue
-        nested = next((column for column, cell in record.items() if isinstance(cell, list | dict)), None)
-        if nested is not None:
-            yield Fault("cell.nested", line, nested)
+        try:
+            cells = {column: cell if type(cell) is str else _text(cell) for column, cell in record.items()}
+        except _Nested:
+            column = next(column for column, cell in record.items() if isinstance(cell, list | dict))
+            yield Fault("cell.nested", line, column)
             continue
-        cells = {column: cell if type(cell) is str else _text(cell) for column, cell in record.items()}
         text = "".join(cells.values())
         if text and not text.isspace():
             yield checked(Row(line, cells), limits)
@@ -61,7 +66,7 @@ def _objects(path: Path, encoding: str, limits: Limits) -> Iterator[tuple[int, d
             yield line, record if isinstance(record, dict) else Fault("row.not_object", line)
 
 
-def _text(cell: float | bool | None) -> str:
+def _text(cell: object) -> str:
     match cell:
         case None:
             return ""
@@ -69,5 +74,7 @@ def _text(cell: float | bool | None) -> str:
             return str(cell).lower()
         case int():
             return str(cell)
-        case _:
+        case float():
             return number_text(cell)
+        case _:
+            raise _Nested

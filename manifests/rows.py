@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from manifests.faults import Fault, UnreadableFile
@@ -96,7 +97,7 @@ def name_cells(
         limits: What the list may measure.
         padded: A short record ends in empty cells (a sheet leaves them out) rather than being a fault.
     """
-    width = len(header)
+    width, cell_length = len(header), limits.cell_length
     for record in records:
         if isinstance(record, Fault):
             yield record
@@ -114,7 +115,7 @@ def name_cells(
                 yield Fault("row.cells", line, None, (width, len(cells)))
                 continue
         row = Row(line, dict(zip(header, cells, strict=False)))
-        if len(text) > limits.cell_length or "\0" in text:  # one look clears nearly every row
+        if len(text) > cell_length or "\0" in text:  # one look clears nearly every row
             yield checked(row, limits)
         else:
             yield row
@@ -137,10 +138,9 @@ def limited(rows: Iterator[Row | Fault], limits: Limits) -> Iterator[Row | Fault
     Raises:
         UnreadableFile: At the first row too many.
     """
-    for count, row in enumerate(rows):
-        if count >= limits.rows:
-            raise UnreadableFile(Fault("file.too_many_rows", row.line, None, (limits.rows,)))
-        yield row
+    yield from islice(rows, limits.rows)
+    for row in rows:
+        raise UnreadableFile(Fault("file.too_many_rows", row.line, None, (limits.rows,)))
 
 
 def number_text(number: float) -> str:
