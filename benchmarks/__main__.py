@@ -1,0 +1,114 @@
+"""``make bench``: measure, print a table, write ``var/bench.json``.
+
+``python -m benchmarks [group …]`` measures only these groups.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import backups, engine, uploads
+from benchmarks.ground import Ground, prepared
+from benchmarks.rows import Row
+from embedded.platform import REPOSITORY
+
+GROUPS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
+    "backups": backups.measure,
+    "engine": engine.measure,
+    "uploads": uploads.measure,
+}
+FOLDER = REPOSITORY / "var"
+LOOPS = 40
+"""Fixed CPU loops between two groups."""
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+async def main(names: list[str]) -> None:
+    """Measure the named groups, or all."""
+    started = time.monotonic()
+    rows: list[Row] = []
+    loops = _cpu_loops()
+    async with prepared(FOLDER / "bench") as ground:
+        for name in names or GROUPS:
+            console.print(f"{name} …")
+            rows += await GROUPS[name](ground)
+            loops += _cpu_loops()
+    rows.append(_noise(loops))
+    machine = _machine() | {"seconds": round(time.monotonic() - started)}
+    (FOLDER / "bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    (FOLDER / "bench-machine.json").write_text(json.dumps(machine, indent=1) + "\n")
+    _print(rows, machine)
+
+
+def _cpu_loops() -> list[float]:
+    """Seconds of a loop that always does the same: what differs is the machine."""
+    seconds = []
+    for _ in range(LOOPS):
+        started = time.perf_counter()
+        sum(range(500_000))
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _noise(loops: list[float]) -> Row:
+    noise = quantiles(loops, n=20)[18] / median(loops)
+    what = "machine noise: p95 ÷ p50 of a fixed loop over the whole run"
+    return Row("cpu_noise", what, noise, "ratio", floor=1, n=len(loops))
+
+
+def _machine() -> dict[str, object]:
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(REPOSITORY), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    models = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
+    return {
+        "commit": git("rev-parse", "--short=12", "HEAD") or "unknown",
+        "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
+        "python": platform.python_version(),
+        "load_average": os.getloadavg(),
+    }
+
+
+def _print(rows: list[Row], machine: dict[str, object]) -> None:
+    table = Table("id", "value", "95 %", "floor", "goal", "")
+    for row in rows:
+        table.add_row(
+            row.id,
+            f"{_figure(row.value)} {row.unit}",
+            "–".join(map(_figure, row.spread or ())),
+            "" if row.floor is None else _figure(row.floor),
+            "" if row.goal is None else f"{'≤' if row.better == 'lower' else '≥'} {_figure(row.goal)}",
+            "" if row.goal is None else "[red]MISSED[/]" if row.missed else "[green]met[/]",
+        )
+    console.print(table)
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    missed = [row.id for row in rows if row.missed]
+    console.print(f"Missed: {', '.join(missed)}" if missed else "Every goal is met.")
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

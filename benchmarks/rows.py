@@ -1,0 +1,85 @@
+"""A measured figure, and how figures come about: alternating blocks, medians, a bootstrapped spread."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+BLOCKS = 12
+"""Blocks that count; one more runs before them as warm-up."""
+TIMES = 10
+"""Measurements of each kind in a block."""
+RESAMPLES = 2_000
+
+Timed = Callable[[], Awaitable[float]]
+"""Does one thing; gives the seconds that count."""
+Blocks = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``var/bench.json``.
+
+    Attributes:
+        id: Stable name.
+        what: What was measured, in words.
+        value: The figure.
+        unit: Of value, floor, goal and spread.
+        floor: The best that could be on this machine in this run; None where nothing tells.
+        goal: What it must not miss; None for information.
+        better: Which way is better.
+        n: How many blocks, or single measurements, it rests on.
+        spread: 95 % confidence interval of the value; None for counts and single measurements.
+    """
+
+    id: str
+    what: str
+    value: float
+    unit: str
+    floor: float | None = None
+    goal: float | None = None
+    better: Literal["lower", "higher"] = "lower"
+    n: int = 1
+    spread: tuple[float, float] | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a goal and the value falls short of it."""
+        if self.goal is None:
+            return False
+        return self.value > self.goal if self.better == "lower" else self.value < self.goal
+
+
+async def alternate(kinds: Mapping[str, Timed]) -> dict[str, list[list[float]]]:
+    """Measure several things block by block, in turn, so that all meet the same weather.
+
+    Returns:
+        Seconds by kind: `BLOCKS` lists of `TIMES`, the warm-up left out.
+    """
+    seconds: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
+    for _ in range(1 + BLOCKS):
+        for kind, timed in kinds.items():
+            seconds[kind].append([await timed() for _ in range(TIMES)])
+    return {kind: blocks[1:] for kind, blocks in seconds.items()}
+
+
+def ratio(
+    id_: str, what: str, over: Blocks, under: Blocks, *, floor: float | None = None, goal: float | None = None
+) -> Row:
+    """Median over the blocks of the ratio of their medians."""
+    ratios = [median(above) / median(below) for above, below in zip(over, under, strict=True)]
+    return Row(id_, what, median(ratios), "ratio", floor, goal, n=len(ratios), spread=interval(ratios))
+
+
+def p50(id_: str, what: str, blocks: Blocks) -> Row:
+    """Median over the blocks of their medians, in milliseconds."""
+    medians = [1000 * median(block) for block in blocks]
+    return Row(id_, what, median(medians), "ms", n=len(medians), spread=interval(medians))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % bootstrap confidence interval of the median (percentile method)."""
+    chance = random.Random(0)
+    medians = sorted(median(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return medians[RESAMPLES * 25 // 1000], medians[RESAMPLES * 975 // 1000 - 1]
