@@ -238,7 +238,7 @@ def _expected(error: ValidationError) -> Text:
         "type": Text(f"应为 {limit}", f"it must be {limit}"),
         "const": Text(f"应为 {json.dumps(limit)}", f"it must be {json.dumps(limit)}"),
         "pattern": Text(f"应符合 {limit}", f"it must match {limit}"),
-        "format": _FORMATS.get(limit, Text(f"应为 {limit} 格式", f"it must be of the format {limit}")),
+        "format": _FORMATS.get(str(limit), Text(f"应为 {limit} 格式", f"it must be of the format {limit}")),
         "minItems": Text(f"至少 {limit} 项", f"at least {limit} item(s)"),
         "maxItems": Text(f"最多 {limit} 项", f"at most {limit} item(s)"),
         "minProperties": Text(f"至少 {limit} 项", f"at least {limit} item(s)"),

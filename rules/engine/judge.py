@@ -1,7 +1,7 @@
 """Judges records by a release: one, a list, or a million rows in constant memory."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
@@ -18,12 +18,8 @@ Verdict = Literal["accepted", "refused"]
 _RANK = {keyword: rank for rank, keyword in enumerate(KEYWORDS)}
 
 
-class Judged(NamedTuple):
-    """A row of a list with the rules' remarks on it."""
-
-    line: int
-    record: Mapping[str, Any]
-    findings: list[Finding]
+Judged = tuple[int, Mapping[str, Any], list[Finding]]
+"""A row of a list: its line, its record, and the rules' remarks on it."""
 
 
 class Judge:
@@ -71,7 +67,7 @@ class Judge:
                 findings = [
                     finding._replace(line=line, column=names.get(finding.pointer[1:])) for finding in findings
                 ]
-            yield Judged(line, record, findings)
+            yield line, record, findings
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:

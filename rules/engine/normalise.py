@@ -1,12 +1,11 @@
 """Turns the cells of a file list into records, without judging: what cannot be converted stays as it came."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rules.engine.release import Release
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
-_BLANKS = " \t\r\n\u00a0\u3000"
 _MAX_DIGITS = 18
 _KNOWN_HEADERS = 512
 
@@ -44,14 +43,14 @@ class RowNormaliser:
             self._fixed |= table.constants
             self._fields = {folded(column): field for column, field in table.columns.items()}
             for field, values in table.values.items():
-                converts[field] = _choice({folded(key): value for key, value in values.items()})
+                converts[field] = _choice(values.items())
         elif listing == "file_list":
             self._fields = _headers(properties)
         else:
             raise ValueError(f"no repository exports a list of this kind: {listing}")
         self._fixed["listing"] = listing
         self._converts = converts
-        self._plans: dict[str, tuple[str, Convert] | None] = {}
+        self._plans: dict[str, tuple[str | None, Convert]] = {}
 
     def fields(self, header: Sequence[str]) -> list[str | None]:
         """The field each column is read as; None where it is dropped: unknown, personal, or repeated."""
@@ -74,22 +73,20 @@ class RowNormaliser:
         record: dict[str, Any] = {}
         plans = self._plans
         for column, cell in cells.items():
-            plan = plans[column] if column in plans else self._plan(column)
-            if plan is None or plan[0] in record:
+            field, convert = plans[column] if column in plans else self._plan(column)
+            if field is None or field in record:
                 continue
             if isinstance(cell, str):
-                text = (cell if cell.isascii() else cell.translate(_INVISIBLE)).strip(_BLANKS)
+                text = (cell if cell.isascii() else cell.translate(_INVISIBLE)).strip()
                 if text:
-                    record[plan[0]] = plan[1](text)
+                    record[field] = convert(text)
             elif cell is not None:
-                record[plan[0]] = cell
-        for field, value in self._fixed.items():
-            record.setdefault(field, value)
-        return record
+                record[field] = cell
+        return {**self._fixed, **record}
 
-    def _plan(self, column: str) -> tuple[str, Convert] | None:
+    def _plan(self, column: str) -> tuple[str | None, Convert]:
         field = self._fields.get(folded(column))
-        plan = (field, self._converts[field]) if field else None
+        plan = (field, self._converts.get(field or "", str))
         if len(self._plans) < _KNOWN_HEADERS:
             self._plans[column] = plan
         return plan
@@ -108,22 +105,27 @@ def _headers(properties: Mapping[str, Any]) -> dict[str, str]:
 def _convert(field: Mapping[str, Any]) -> Convert:
     if "x-values" in field:
         return _choice(
-            {
-                folded(spelling): id_
-                for id_, value in field["x-values"].items()
-                for spelling in (id_, value["zh"], value["en"], *value.get("also", ()))
-            }
+            (spelling, id_)
+            for id_, value in field["x-values"].items()
+            for spelling in (id_, value["zh"], value["en"], *value.get("also", ()))
         )
     if field["type"] == "integer":
         return _integer
     return {"upper": str.upper, "lower": str.lower}.get(field.get("x-case", ""), str)
 
 
-def _choice(spellings: Mapping[str, str]) -> Convert:
-    def convert(text: str) -> str:
-        return spellings.get(text) or spellings.get(folded(text), text)
+def _choice(spellings: Iterable[tuple[str, str]]) -> Convert:
+    known = _Spellings()
+    for spelling, id_ in spellings:
+        known[spelling] = known[folded(spelling)] = id_
+    return known.__getitem__
 
-    return convert
+
+class _Spellings(dict[str, str]):
+    """Spelling → id; an unknown spelling is tried folded, and else stays as it is."""
+
+    def __missing__(self, text: str) -> str:
+        return self.get(folded(text), text)
 
 
 def _integer(text: str) -> int | str:

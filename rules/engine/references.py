@@ -111,6 +111,8 @@ def _categories(sources: Sources) -> Iterator[Fault]:
                     ),
                     Text("请补上或删去一个。", "Add one or delete one."),
                 )
+            for field, kinds in entry.get("repositories_by", {}).items():
+                yield from _kinds(sources, source, (*path, "repositories_by", field), field, kinds)
             for where, repository in _taken(entry):
                 place = (*path, *where)
                 yield from known(source, place, repository, repositories, Text("数据资源库", "repository"))
@@ -128,6 +130,29 @@ def _categories(sources: Sources) -> Iterator[Fault]:
                             f"Add them to formats in {target.file}.",
                         ),
                     )
+
+
+def _kinds(
+    sources: Sources, source: Source, path: Path_, field: str, kinds: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """The field that decides is a question of the list, and each of its answers has a repository."""
+    for _, form in folder(sources, "forms"):
+        fields = form.data["properties"]
+        if not fields.keys() >= ROW_FIELDS:
+            continue
+        questions = [name for name, entry in fields.items() if "x-values" in entry]
+        yield from known(source, path, field, questions, Text("选择字段", "field with choices"))
+        choices = fields.get(field, {}).get("x-values", {})
+        for kind in kinds if choices else ():
+            yield from known(source, (*path, kind), kind, choices, Text("可选值", "choice"))
+        for choice in choices:
+            if choice not in kinds:
+                yield source.fault(
+                    path,
+                    Text(f"没有写明“{choice}”递交到哪里。", f"It does not say where “{choice}” goes."),
+                    Text("每种数据都要有去处。", "Each kind of data has a repository."),
+                    Text(f"请补上“{choice}”。", f"Add “{choice}”."),
+                )
 
 
 def _taken(entry: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:

@@ -1,7 +1,7 @@
 import itertools
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -80,8 +80,8 @@ def cell_records() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
             "data_type": data_type,
             "biomarker_kind": kind,
             "repository": repository,
-            "accession": ACCESSIONS.get(repository, "X1"),
-            "file_name": f"a.{SUFFIXES.get((repository, data_type), 'bin')}",
+            "accession": ACCESSIONS.get(str(repository), "X1"),
+            "file_name": f"a.{SUFFIXES.get((str(repository), str(data_type)), 'bin')}",
             "md5": ROW["md5"],
         }
         records.append((cell, {name: value for name, value in values.items() if value is not None}))
@@ -209,11 +209,10 @@ def test_the_order_of_keys_changes_nothing(judge: Judge, items: list[tuple[str, 
 def test_rows_are_judged_as_they_come_with_line_and_column(judge: Judge) -> None:
     endless = ((line, ROW | ({"md5": "?"} if line % 2 else {})) for line in itertools.count(2))
     judged = judge.judge_rows("data-file", endless, {"md5": "MD5校验值"})
-    first, second = next(judged), next(judged)
-    assert (first.line, first.findings) == (2, [])
-    assert second.findings == [Finding("data-file.md5.pattern", "error", "/md5", 3, "MD5校验值")]
-    assert verdict(first.findings) == "accepted"
-    assert verdict(second.findings) == "refused"
+    (line, record, fine), (_, _, wrong) = next(judged), next(judged)
+    assert (line, record, fine, verdict(fine)) == (2, ROW, [], "accepted")
+    assert wrong == [Finding("data-file.md5.pattern", "error", "/md5", 3, "MD5校验值")]
+    assert verdict(wrong) == "refused"
 
 
 def test_advice_and_warnings_do_not_refuse(judge: Judge) -> None:

@@ -197,7 +197,7 @@ properties:
     assert [
         finding.rule for finding in judge.judge("storage", {"place": "x", "categories": ["imaging"]})
     ] == ["out-of-scope.imaging"]
-    contents = {
+    contents: dict[str, dict[str, Any]] = {
         "storage": {"place": "x", "categories": ["wgs"]},
         "data-files": {"categories": ["wgs", "wes"]},
     }
@@ -209,7 +209,7 @@ properties:
 
 def test_a_submission_compares_what_is_declared_with_what_is_listed(release: Release) -> None:
     procedure = release.procedure("backup-creation")
-    contents = {
+    contents: dict[str, dict[str, Any]] = {
         "project": {"title": "x"},
         "backup-information": {"categories": ["wgs", "wes"]},
         "data-files": {"categories": ["wes", "array", "nonsense"], "in_transit": ["omix"]},
