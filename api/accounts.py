@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Identity, IdentityDep, PersonDep
+from api.bodies import StrictRoute
+from api.changes import Key
 from api.platform import Platform, PlatformDep
 from schemas.http.accounts import AccountView
 from store.accounts import Profile, sign_in
 from store.database import writing
 from store.queries import Viewer
 
-router = APIRouter(prefix="/v1/me", tags=["account"])
+router = APIRouter(prefix="/v1/me", tags=["account"], route_class=StrictRoute)
 
 
 async def member(who: PersonDep, platform: PlatformDep) -> Identity:
@@ -38,8 +40,11 @@ def viewer(who: Identity) -> Viewer:
 
 
 @router.post("/sign-ins", operation_id="signIn", summary="登录 / Sign in")
-async def sign_in_(who: IdentityDep, platform: PlatformDep) -> AccountView:
-    """Record a sign-in; tell what the account may do, and which step is missing where it may not yet."""
+async def sign_in_(key: Key, who: IdentityDep, platform: PlatformDep) -> AccountView:
+    """Record a sign-in; tell what the account may do, and which step is missing where it may not yet.
+
+    Repeated, it changes nothing, whatever its key; it takes one because every POST does.
+    """
     await mirror(who, platform)
     return AccountView(
         account_id=who.account_id,

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from api import views
 from api.accounts import Member, viewer
-from api.auth import IdentityDep
 from api.bodies import StrictRoute
 from api.language import Language, language
-from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
+from api.pages import DEFAULT_SIZE, BigInteger, Integer, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
+from api.problems import etag
 from rules.engine.procedures import Step
 from rules.engine.release import Release
 from schemas.errors import Refusal
@@ -32,8 +32,8 @@ LanguageDep = Annotated[Language, Depends(language)]
 State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired"]
 
 BACKUPS: Keyset[NewestFirst] = Keyset("backups", NewestFirst)
-FINDINGS: Keyset[tuple[int, int]] = Keyset("findings", tuple[int, int])
-DATA_FILES: Keyset[int] = Keyset("data files", int)
+FINDINGS: Keyset[tuple[int, int]] = Keyset("findings", tuple[Integer, BigInteger])
+DATA_FILES: Keyset[int] = Keyset("data files", Integer)
 
 
 @router.get("/backups", operation_id="listBackups", summary="名下备份 / Backups")
@@ -75,7 +75,7 @@ def get_step(
         rulebook = judging(reader, platform, row)
         assessed = find_step(assess(reader, rulebook, platform.forms, backup_id), step)
         view = views.step(rulebook.release, assessed, spoken)
-    response.headers["ETag"] = f'"{view.revision}"'
+    response.headers["ETag"] = etag(view.revision)
     return view
 
 
@@ -139,7 +139,7 @@ def list_data_files(
 
 @router.get("/operations/{operation_id}", operation_id="getOperation", summary="办理进度 / One operation")
 def get_operation(
-    operation_id: UUID, who: IdentityDep, platform: PlatformDep, spoken: LanguageDep
+    operation_id: UUID, who: Member, platform: PlatformDep, spoken: LanguageDep
 ) -> http.OperationView:
     """Where an asked-for change stands, and whom it waits for."""
     with reading(platform.engine) as reader:

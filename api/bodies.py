@@ -1,17 +1,24 @@
-"""How JSON bodies are read: strictly, so that whatever is accepted can be stored and sent back.
+"""How requests are read: strictly.
 
-The standard library's reader lets NaN, lone surrogates and null characters through, which then fail in
-PostgreSQL or when the answer is written.
+JSON bodies, so that whatever is accepted can be stored and sent back: the standard library's reader lets NaN,
+lone surrogates and null characters through, which then fail in PostgreSQL or when the answer is written.
+Query parameters and bodies that an address does not declare, so that nobody believes them to have had an
+effect: a misspelt filter, a submission's ``{"dry_run": true}``.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from json import JSONDecodeError
 from typing import Any
 
 import orjson
 from fastapi import HTTPException, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+
+from schemas.errors import Refusal
 
 MOST_BYTES = 1024 * 1024
 """Length of the longest JSON body; file lists are streamed and do not come this way."""
@@ -23,16 +30,42 @@ _NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its JSON body by `read_json`: ``APIRouter(route_class=StrictRoute)``."""
+    """A route that reads its JSON body by `read_json`, and takes nothing that it does not declare.
+
+    ``APIRouter(route_class=StrictRoute)``. A route that reads its body itself declares it in
+    ``openapi_extra``.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, given a request that reads strictly."""
         handle = super().get_route_handler()
+        parameters = frozenset(_query_parameters(self.dependant))
+        takes_body = self.body_field is not None or "requestBody" in (self.openapi_extra or {})
 
         async def handle_strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            _require_declared(request, parameters)
+            strict = _StrictRequest(request.scope, request.receive)
+            if not takes_body and await strict.body():
+                raise Refusal("unexpected_body")
+            return await handle(strict)
 
         return handle_strictly
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _query_parameters(dependency)
+
+
+def _require_declared(request: Request, parameters: frozenset[str]) -> None:
+    """Refuse query parameters that are not declared, or are there more than once."""
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    faults = [{"type": "extra_forbidden", "loc": ("query",)}] if sent.keys() - parameters else []
+    repeated = sorted(name for name in parameters if sent[name] > 1)
+    faults += [{"type": "multiple_argument_values", "loc": ("query", name)} for name in repeated]
+    if faults:
+        raise RequestValidationError(faults)
 
 
 class _StrictRequest(Request):

@@ -1,10 +1,11 @@
 """How the API carries a change out: note it, send it to the workflow, read what came of it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID, uuid5
 
-from fastapi import Header
+from fastapi import Depends, Header
 from starlette.concurrency import run_in_threadpool
 
 from api.platform import Platform
@@ -14,6 +15,9 @@ from schemas.tables.backups import Operation
 from store import operations
 from store.database import Writer, reading, writing
 from store.operations import Asked
+
+NO_REVISION = -1
+_ETAG = re.compile(r'"?([0-9]{1,9})"?')  # without quotes as well: people type it by hand
 
 
 class Outcome(NamedTuple):
@@ -30,16 +34,20 @@ class Outcome(NamedTuple):
 
 def idempotency_key(
     key: Annotated[
-        str | None,
-        Header(alias="Idempotency-Key", description="UUID of this action; the same when it is repeated"),
-    ] = None,
+        str,
+        Header(
+            alias="Idempotency-Key",
+            description="UUID of this action; the same when it is repeated",
+            json_schema_extra={"format": "uuid"},
+        ),
+    ] = "",
 ) -> UUID:
     """Dependency: the key of a POST.
 
     Raises:
         Refusal: ``idempotency_key_missing`` or ``idempotency_key_invalid``.
     """
-    if key is None:
+    if not key:
         raise Refusal("idempotency_key_missing")
     try:
         return UUID(key)
@@ -49,20 +57,29 @@ def idempotency_key(
 
 def if_match(
     etag: Annotated[
-        str | None, Header(alias="If-Match", description='ETag of the step as you read it, `"0"` while open')
-    ] = None,
+        str,
+        Header(
+            alias="If-Match",
+            description='ETag of the step as you read it, `"0"` while open',
+            examples=['"0"'],
+        ),
+    ] = "",
 ) -> int:
-    """Dependency: the revision a save replaces.
+    """Dependency: the revision a save replaces; `NO_REVISION`, which is always stale, for a foreign ETag.
+
+    A weak ETag and ``*`` are foreign: a save must name what it replaces.
 
     Raises:
-        Refusal: ``precondition_required``; ``stale_revision`` for anything that is not our ETag.
+        Refusal: ``precondition_required``.
     """
-    if etag is None:
+    if not etag:
         raise Refusal("precondition_required")
-    digits = etag.strip().removeprefix('"').removesuffix('"')
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
-        raise Refusal("stale_revision")
-    return int(digits)
+    ours = _ETAG.fullmatch(etag.strip())
+    return int(ours[1]) if ours else NO_REVISION
+
+
+Key = Annotated[UUID, Depends(idempotency_key)]
+Revision = Annotated[int, Depends(if_match)]
 
 
 def asked(

@@ -5,21 +5,22 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Response
 from starlette.concurrency import run_in_threadpool
 
 from api import commands, views
 from api.accounts import Member, viewer
 from api.auth import Identity
-from api.backups import LanguageDep, procedure_step
+from api.backups import LanguageDep, find_step, judging, procedure_step
 from api.bodies import StrictRoute
-from api.changes import asked, carry_out, idempotency_key, if_match, new_backup_id
+from api.changes import Key, Revision, asked, carry_out, new_backup_id
 from api.commands import StillRunningError
 from api.language import Language
 from api.platform import Platform, PlatformDep
+from api.problems import StaleProblem, StaleRevision, etag
 from rules.engine.procedures import Step
 from schemas.contracts import backups as contract
-from schemas.errors import Refusal
+from schemas.errors import Refusal, Text
 from schemas.http import backups as http
 from schemas.tables.backups import Backup
 from schemas.tables.contents import ManifestContent
@@ -27,19 +28,23 @@ from store import queries
 from store.database import Reader, Writer, reading
 from store.operations import Asked
 from store.releases import Rulebook
-from store.submissions import assess_content
+from store.submissions import assess, assess_content
 from workflows.backup_creation import BackupCreation
 
-LARGEST_BODY = 1 << 20
-"""Bytes of the largest JSON body that is read; the rulebook sets the lower limit of a form."""
+router = APIRouter(prefix="/v1/backups", tags=["draft"], route_class=StrictRoute)
 
-router = APIRouter(prefix="/v1/backups", tags=["draft"], route_class=StrictRoute, max_body_size=LARGEST_BODY)
-
-Key = Annotated[UUID, Depends(idempotency_key)]
-Revision = Annotated[int, Depends(if_match)]
-Form = Annotated[dict[str, Any], Body(description="The form; saved whatever it says")]
+Form = Annotated[
+    dict[str, Any],
+    Body(
+        description="The form; saved whatever it says, findings come beside it",
+        examples=[{"title": "高原人群全基因组研究", "study_type": "healthy"}],
+    ),
+]
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": http.OperationView, "description": "Accepted, not done yet: ask the operation"}
+}
+SAVE: dict[int | str, dict[str, Any]] = ACCEPTED | {
+    412: {"model": StaleProblem, "description": "The step has been saved since; with what is saved now"}
 }
 
 
@@ -83,7 +88,7 @@ async def create_backup(
 
 
 @router.put(
-    "/{backup_id}/steps/{step}", operation_id="saveForm", summary="保存表单 / Save a form", responses=ACCEPTED
+    "/{backup_id}/steps/{step}", operation_id="saveForm", summary="保存表单 / Save a form", responses=SAVE
 )
 async def save_form(
     backup_id: UUID,
@@ -102,6 +107,7 @@ async def save_form(
     digest = platform.forms.digest(content)
     update_id = f"{step}-{revision}-{digest}"
     change = asked(platform, who.account_id, backup_id, "save_step", update_id, digest)
+    await run_in_threadpool(require_current, platform, change, step, revision, spoken)
     save = contract.SaveStep(
         step=step, revision=revision, content_id=change.id, sha256=digest, account_id=who.account_id
     )
@@ -184,6 +190,7 @@ async def check_deposits(
 ) -> http.BackupSummary | http.OperationView:
     """Ask the repositories whether deposits on their way have arrived, or say that one has told you so."""
     await run_in_threadpool(require_own, platform, who, backup_id)
+    await run_in_threadpool(_require_repository, platform, body.attested)
     change = asked(platform, who.account_id, backup_id, "check_deposits", str(key), body.attested)
     command = contract.CheckDeposits(account_id=who.account_id, attested=body.attested)
     answer = await _changed(
@@ -217,6 +224,24 @@ def require_own(platform: Platform, who: Identity, backup_id: UUID) -> None:
         queries.own_backup(reader, viewer(who), backup_id)
 
 
+def require_current(platform: Platform, change: Asked, step: str, revision: int, spoken: Language) -> None:
+    """Refuse a stale save before anything is stored for it, unless it repeats one that was asked before.
+
+    Raises:
+        Refusal: ``stale_revision``, with the step as it is saved now.
+    """
+    with reading(platform.engine) as reader:
+        now = queries.step_revision(reader, change.backup_id, step)
+        if now != revision and not queries.was_asked(reader, change.id):
+            raise _stale(reader, platform, change.backup_id, step, spoken)
+
+
+def _stale(reader: Reader, platform: Platform, backup_id: UUID, step: str, spoken: Language) -> StaleRevision:
+    rulebook = judging(reader, platform, reader.get_one(Backup, backup_id))
+    assessed = find_step(assess(reader, rulebook, platform.forms, backup_id), step)
+    return StaleRevision(views.step(rulebook.release, assessed, spoken))
+
+
 async def saved(
     platform: Platform,
     change: Asked,
@@ -230,20 +255,24 @@ async def saved(
     """Carry a save out and tell what the rules say of it.
 
     Raises:
-        Refusal: As `carry_out`; ``stale_revision`` tells the revision that is saved now.
+        Refusal: As `carry_out`; ``stale_revision`` shows the step as it is saved now.
     """
     try:
         answer = await _changed(platform, change, send, response, store_content)
     except Refusal as refusal:
         if refusal.error.code != "stale_revision":
             raise
-        now = await run_in_threadpool(_revision, platform, change.backup_id, declared.id)
-        raise Refusal("stale_revision", revision=now) from None
+        raise await run_in_threadpool(_overtaken, platform, change, declared, spoken) from None
     if answer is None:
         return await run_in_threadpool(still_running, platform, change, response)
     recorded = contract.StepRecorded.model_validate(answer)
-    response.headers["ETag"] = f'"{recorded.saved.revision}"'
+    response.headers["ETag"] = etag(recorded.saved.revision)
     return await run_in_threadpool(_step_saved, platform, change, declared, rulebook, recorded, spoken)
+
+
+def _overtaken(platform: Platform, change: Asked, declared: Step, spoken: Language) -> StaleRevision:
+    with reading(platform.engine) as reader:
+        return _stale(reader, platform, change.backup_id, declared.id, spoken)
 
 
 async def _changed(
@@ -277,15 +306,19 @@ def send_update(platform: Platform, update: Any, command: contract.Message, chan
     return commands.update(platform.temporal, change.backup_id, update, command, change.update_id)
 
 
+def _require_repository(platform: Platform, attested: str | None) -> None:
+    with reading(platform.engine) as reader:
+        repositories = platform.rulebooks.in_force(reader, datetime.now(UTC)).release.repositories
+    if attested is not None and attested not in repositories:
+        known = ", ".join(repositories)
+        where = Text(f"请填写数据资源库的代码之一：{known}。", f"Name one of the repositories: {known}.")
+        raise Refusal("invalid_field", where, pointer="/attested")
+
+
 def _require_size(rulebook: Rulebook, platform: Platform, content: dict[str, Any]) -> None:
     limit = rulebook.release.procedure("backup-creation").limits.form_bytes_max
     if platform.forms.size(content) > limit:
         raise Refusal("too_large", limit=limit)
-
-
-def _revision(platform: Platform, backup_id: UUID, step: str) -> int:
-    with reading(platform.engine) as reader:
-        return queries.step_revision(reader, backup_id, step)
 
 
 def _step_saved(

@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from api.bodies import StrictRoute
 from schemas.errors import Text
 
 log = structlog.get_logger()
@@ -89,7 +90,7 @@ class ServiceInfo(BaseModel):
 
 def router(checks: Sequence[Check], service: ServiceInfo) -> APIRouter:
     """The addresses that monitors and directories ask, none of which wants a token."""
-    routes = APIRouter(tags=["service"])
+    routes = APIRouter(tags=["service"], route_class=StrictRoute)
 
     @routes.get("/livez", operation_id="getLiveness")
     async def livez() -> Alive:

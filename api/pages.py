@@ -8,12 +8,11 @@ because anything can be sent as a token.
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Annotated, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from schemas.errors import Refusal
 
@@ -37,7 +36,7 @@ class Keyset(Generic[Key]):
 
         Args:
             name: Tells its tokens from those of other lists.
-            key: Type of the key, e.g. ``int`` or `NewestFirst`.
+            key: Type of the key, e.g. `Integer` or `NewestFirst`; what it admits, the database must take.
         """
         self._name = name
         self._key: TypeAdapter[Key] = TypeAdapter(key)
@@ -55,7 +54,7 @@ class Keyset(Generic[Key]):
             key = self._key.validate_json(raw[_SUM:])
         except ValueError:
             raise Refusal("page_token_invalid") from None
-        if raw[:_SUM] != self._sum(raw[_SUM:]):  # altered, or of another list
+        if token != self._token(raw[_SUM:]):  # altered, or of another list
             raise Refusal("page_token_invalid")
         return key
 
@@ -74,15 +73,20 @@ class Keyset(Generic[Key]):
         """
         if len(rows) <= size:
             return rows, None
-        key = self._key.dump_json(key_of(rows[size - 1]))
-        return rows[:size], urlsafe_b64encode(self._sum(key) + key).decode()
+        return rows[:size], self._token(self._key.dump_json(key_of(rows[size - 1])))
 
-    def _sum(self, key: bytes) -> bytes:
-        return hashlib.sha256(self._name.encode() + b"\0" + key).digest()[:_SUM]
+    def _token(self, key: bytes) -> str:
+        checksum = hashlib.sha256(self._name.encode() + b"\0" + key).digest()[:_SUM]
+        return urlsafe_b64encode(checksum + key).decode()
 
 
 class NewestFirst(NamedTuple):
     """Key of lists that show the newest first."""
 
-    created_at: datetime
+    created_at: AwareDatetime
     id: UUID
+
+
+Integer = Annotated[int, Field(ge=0, lt=1 << 31)]
+BigInteger = Annotated[int, Field(ge=0, lt=1 << 63)]
+"""Keys of lists in the order of a whole number, as the database's types hold it: anyone can forge a token."""

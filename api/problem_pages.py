@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from api.bodies import StrictRoute
 from schemas.errors import ERRORS, Error, Refusal, Text
 
-router = APIRouter(prefix="/problems", tags=["problems"])
+router = APIRouter(prefix="/problems", tags=["problems"], route_class=StrictRoute)
 
 
 class Sentence(BaseModel):

@@ -6,7 +6,8 @@ value make up nearly all of it; what a library would add is one JSON response an
 
 import traceback
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 from json import JSONDecodeError
 from pathlib import Path
@@ -28,6 +29,7 @@ from api.bodies import MOST_BYTES, StrictRoute
 from api.language import TAGS, Language, language
 from api.problem_pages import router as problem_pages
 from schemas.errors import Refusal, Text
+from schemas.http.backups import StepView
 
 log = structlog.get_logger()
 
@@ -70,13 +72,25 @@ class Problem(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "model": Problem,
-        "description": "A problem (RFC 9457), as `application/problem+json`",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    "default": {"model": Problem, "description": "A problem (RFC 9457), in the language of the request"}
 }
 """For ``FastAPI(responses=RESPONSES)``: every operation may answer with a problem."""
+
+
+class StaleProblem(Problem):
+    """The problem ``stale_revision``."""
+
+    revision: int
+    current: StepView
+    """The step as it is saved now; its ETag is in the header."""
+
+
+class StaleRevision(Refusal):
+    """``stale_revision``, with the step as it is saved now, so that changes can be merged at once."""
+
+    def __init__(self, current: StepView) -> None:
+        super().__init__("stale_revision", revision=current.revision)
+        self.current = current
 
 
 def install(app: FastAPI) -> None:
@@ -85,6 +99,7 @@ def install(app: FastAPI) -> None:
     To be called before routes are added to ``app`` itself; routers bring their own `StrictRoute`.
     """
     app.router.route_class = StrictRoute
+    app.openapi = partial(_describe, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     app.include_router(problem_pages)
     app.add_middleware(RequestGuard)
     app.add_exception_handler(Refusal, _refused)
@@ -97,6 +112,23 @@ def install(app: FastAPI) -> None:
         sqlalchemy.exc.TimeoutError,
     ):
         app.add_exception_handler(unreachable, _database_down)
+
+
+def _describe(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The API's description, with what FastAPI cannot know.
+
+    Problems have a media type of their own. Headers are required, though their absence is refused by us.
+    """
+    description = describe()
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["required"] |= parameter["in"] == "header"
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("Problem"):
+                    content["application/problem+json"] = content.pop("application/json")
+    return description
 
 
 class RequestGuard:
@@ -163,8 +195,11 @@ def problem(
         retryable=error.retryable,
         errors=list(fields),
     )
+    current = (
+        {"current": refusal.current.model_dump(mode="json")} if isinstance(refusal, StaleRevision) else {}
+    )
     return JSONResponse(
-        content.model_dump() | facts,
+        content.model_dump() | facts | current,
         error.status,
         {
             **_headers(request, refusal),
@@ -176,8 +211,15 @@ def problem(
     )
 
 
+def etag(revision: int) -> str:
+    """The ETag of a step: a strong one (RFC 9110 §8.8.3), its revision."""
+    return f'"{revision}"'
+
+
 def _headers(request: Request, refusal: Refusal) -> dict[str, str]:
     """What the status code asks for beside the problem."""
+    if isinstance(refusal, StaleRevision):
+        return {"ETag": etag(refusal.current.revision)}
     if refusal.error.status == 401:
         # RFC 6750 §3.1: an error code only when a token was sent
         sent = "authorization" in request.headers

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 
 from api import views
 from api.backups import LanguageDep
+from api.bodies import StrictRoute
 from api.platform import PlatformDep
 from schemas.http.backups import ReleaseRef
 from store.database import reading
 
-router = APIRouter(prefix="/v1/procedures", tags=["procedure"])
+router = APIRouter(prefix="/v1/procedures", tags=["procedure"], route_class=StrictRoute)
 
 
 class DeclaredStep(BaseModel):

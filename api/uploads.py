@@ -15,17 +15,23 @@ from api.accounts import Member
 from api.auth import Identity
 from api.backups import LanguageDep
 from api.bodies import StrictRoute
-from api.changes import asked
-from api.drafts import ACCEPTED, Key, Revision, declared_step, require_own, saved, send_update
-from api.platform import Platform, PlatformDep
+from api.changes import Key, Revision, asked
+from api.drafts import (
+    SAVE,
+    declared_step,
+    require_current,
+    require_own,
+    saved,
+    send_update,
+)
+from api.platform import PlatformDep
 from manifests.reader import Limits, UnreadableFile, fault_sentence, open_manifest
 from rules.engine.procedures import Step
 from schemas.contracts import backups as contract
 from schemas.errors import Refusal, Text
 from schemas.http import backups as http
 from schemas.tables.contents import ManifestContent
-from store import queries
-from store.database import Writer, reading
+from store.database import Writer
 from store.manifests import add_manifest
 from store.operations import Asked
 from store.releases import Rulebook
@@ -33,13 +39,13 @@ from workflows.backup_creation import BackupCreation
 
 router = APIRouter(prefix="/v1/backups", tags=["draft"], route_class=StrictRoute)
 
-MEDIA_TYPES = (
-    "text/csv",
-    "text/tab-separated-values",
-    "application/x-ndjson",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-)
-"""What a file list may be sent as."""
+MEDIA_TYPES = {
+    "text/csv": "file_name,repository,accession,category,data_type\nA_1.fq.gz,gsa-human,HRA009001,wgs,raw\n",
+    "text/tab-separated-values": "file_name\trepository\taccession\nA_1.fq.gz\tgsa-human\tHRA009001\n",
+    "application/x-ndjson": '{"file_name": "A_1.fq.gz", "repository": "gsa-human", "category": "wgs"}\n',
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": None,
+}
+"""What a file list may be sent as, with an example where it is text."""
 
 
 class Upload(NamedTuple):
@@ -55,12 +61,16 @@ class Upload(NamedTuple):
     status_code=201,
     operation_id="uploadManifest",
     summary="上传文件清单 / Upload a file list",
-    responses=ACCEPTED,
+    responses=SAVE,
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES
+                media_type: {
+                    "schema": {"type": "string", "format": "binary"},
+                    **({"example": example} if example else {}),
+                }
+                for media_type, example in MEDIA_TYPES.items()
             },
         }
     },
@@ -87,7 +97,7 @@ async def upload_manifest(
         change = asked(
             platform, who.account_id, backup_id, "save_step", str(key), [step, revision, upload.sha256]
         )
-        await run_in_threadpool(_require_current, platform, backup_id, step, revision, change)
+        await run_in_threadpool(require_current, platform, change, step, revision, spoken)
         save = contract.SaveStep(
             step=step,
             revision=revision,
@@ -128,14 +138,6 @@ async def _spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
                 digest.update(part)
                 await run_in_threadpool(file.write, part)
         yield Upload(path, digest.hexdigest(), media_type)
-
-
-def _require_current(platform: Platform, backup_id: UUID, step: str, revision: int, change: Asked) -> None:
-    """Refuse a stale upload before it is read, unless it is the repetition of one that was carried out."""
-    with reading(platform.engine) as reader:
-        now = queries.step_revision(reader, backup_id, step)
-        if now != revision and not queries.was_asked(reader, change.id):
-            raise Refusal("stale_revision", revision=now)
 
 
 def _store(

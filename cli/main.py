@@ -1,6 +1,7 @@
 """The ``hgrip`` command."""
 
 import asyncio
+import json
 import signal
 import time
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from pydantic import SecretStr
 from rich.console import Console
 from typer.core import TyperGroup
 
 import settings as configuration
+from api.app import create_app
 from api.tokens import DevelopmentIssuer
 from cli import rules
 from cli.token import token
@@ -112,3 +115,12 @@ def api(
 ) -> None:
     """运行 API / Run the API."""
     uvicorn.run("api.app:create_app", factory=True, host=host, port=port, access_log=False)
+
+
+@app.command()
+def openapi() -> None:
+    """输出接口描述 / Print the API's description (OpenAPI 3.1), as docs/reference/openapi.json holds it."""
+    nowhere = Settings(
+        database_url=SecretStr("postgresql+psycopg://"), keys_file=Path(), token_issuer="", jwks=""
+    )
+    typer.echo(json.dumps(create_app(nowhere).openapi(), ensure_ascii=False, indent=2))

@@ -120,6 +120,12 @@ _TABLE = (
              "lists all fields."),
     ),
     Error(
+        "unexpected_body", 400, False,
+        Text("该操作不接受请求体", "This address takes no body"),
+        Text("请不要发送请求体；该操作所需的一切都在地址和请求头中。",
+             "Send no body: all that this address needs is in its path, query and headers."),
+    ),
+    Error(
         "unsupported_media_type", 415, False,
         Text("不支持此内容类型", "This content type is not supported"),
         Text("请在 Content-Type 中写明接口文档所列的类型；JSON 请写 application/json。",
@@ -222,8 +228,11 @@ _TABLE = (
     Error(
         "stale_revision", 412, False,
         Text("内容已被更新", "It has been changed in the meantime"),
-        Text("在您读取之后，该步骤已被保存过。请重新读取，合并修改后再保存。",
-             "This step has been saved since you read it. Read it again, merge your changes, and save."),
+        Text("If-Match 与该步骤当前的 ETag 不符：在您读取之后它已被保存过，或所填不是本步骤的 ETag。"
+             "current 中是已保存的内容；请合并修改，再以响应头 ETag 的值作为 If-Match 保存。",
+             "If-Match is not the step's present ETag: it has been saved since you read it, or what was sent "
+             "is no ETag of this step. What is saved now is in current: merge your changes into it, and save "
+             "with the ETag of this answer as If-Match."),
     ),
     # --- the backup ------------------------------------------------------------------------------------
     Error(

@@ -20,7 +20,7 @@ class NewBackup(Request):
         json_schema_extra={
             "example": {
                 "step": "project",
-                "content": {"title": "高原人群全基因组研究", "study_type": "cohort"},
+                "content": {"title": "高原人群全基因组研究", "study_type": "healthy"},
             }
         }
     )
@@ -31,6 +31,8 @@ class NewBackup(Request):
 
 class DepositCheckRequest(Request):
     """Ask whether deposits on their way have arrived."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"attested": "gsa-human"}})
 
     attested: str | None = Field(
         default=None,
