@@ -199,8 +199,8 @@ def _add_findings(
     columns: Mapping[str, str],
 ) -> None:
     def findings() -> Iterator[tuple[Any, ...]]:
-        for judged in rulebook.judge.judge_rows(form, records, columns):
-            for finding in judged.findings:
+        for _, _, found in rulebook.judge.judge_rows(form, records, columns):
+            for finding in found:
                 counts.count(finding.severity)
                 yield (manifest_id, digest, *finding)
 
