@@ -73,6 +73,15 @@ def _field(field: Mapping[str, Any], choices: Mapping[str, Sequence[Choice]]) ->
     return compiled
 
 
+def without_annotations(schema: Any) -> Any:
+    """A schema with plain JSON Schema keywords only: what other validators need."""
+    if isinstance(schema, list):
+        return [without_annotations(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: without_annotations(item) for key, item in schema.items() if not key.startswith("x-")}
+
+
 def places(
     schema: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jsonschema_rs
 
+from rules.engine.forms import NO_CONTROL, without_annotations
 from rules.engine.rule import Rule, Schema
 
 
@@ -40,25 +41,19 @@ def gate_schema(form: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
         for name, field in form.get("properties", {}).items()
         if "enum" in field
     }
-    bare = {key: value for key, value in form.items() if not key.startswith("x-")}
-    if "properties" in bare:
-        bare["properties"] = {name: _bare(field) for name, field in bare["properties"].items()}
     tree = _tree([_Branch(rule.when, rule.require) for rule in rules], fields)
-    return {**bare, "allOf": tree} if tree else bare
+    return dict(_unguarded(without_annotations({**form, "allOf": [True, *tree]})))
 
 
-def _bare(field: Any) -> Any:
-    """A field without annotations, and without the guard for Python's ``$``: this validator needs none."""
-    if not isinstance(field, dict):
-        return field
-    guarded = "pattern" in field
-    kept = {k: v for k, v in field.items() if not k.startswith("x-") and not (guarded and k == "not")}
-    for key in ("items", "not"):
-        if key in kept:
-            kept[key] = _bare(kept[key])
-    if "properties" in kept:
-        kept["properties"] = {name: _bare(child) for name, child in kept["properties"].items()}
-    return kept
+def _unguarded(schema: Any) -> Any:
+    """A schema without the guard against Python's ``$`` beside each pattern: this validator needs none."""
+    if isinstance(schema, list):
+        return [_unguarded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _unguarded(item) for key, item in schema.items() if not (key == "not" and item == NO_CONTROL)
+    }
 
 
 def _tree(branches: list[_Branch], fields: dict[str, _Field]) -> list[Schema]:
@@ -166,8 +161,7 @@ def _not(inner: Schema, name: str, value: Any) -> Schema:
 
 
 def _plain(branch: _Branch) -> Schema:
-    then = _bare(branch.then)
-    return then if branch.when is True else {"if": branch.when, "then": then}
+    return branch.then if branch.when is True else {"if": branch.when, "then": branch.then}
 
 
 def _switch(name: str, groups: list[tuple[list[Any], list[Schema]]]) -> Schema:

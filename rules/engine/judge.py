@@ -42,7 +42,7 @@ class Judge:
 
         Raises:
             KeyError: There is no such subject.
-            ValueError: The record is not JSON (for instance a lone surrogate).
+            ValueError: The record is not JSON, for instance text with a lone surrogate.
         """
         return self._subjects[subject].judge(record if isinstance(record, dict) else dict(record))
 
@@ -87,7 +87,10 @@ class _Subject:
         self._errors = _validator(schema_of(form, self._rules)).iter_errors
 
     def judge(self, record: dict[str, Any]) -> list[Finding]:
-        findings = [] if self._gate(record) else self._explain(record)
+        try:
+            findings = [] if self._gate(record) else self._explain(record)
+        except ValueError:  # its text would show the value
+            raise ValueError("the record holds something that is not JSON") from None
         if self._orders:
             wrong = {finding.pointer for finding in findings}
             findings += [

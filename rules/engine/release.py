@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from pydantic import TypeAdapter
 
 from rules.engine.faults import Text
-from rules.engine.forms import compile_form, form_rules, places
+from rules.engine.forms import compile_form, form_rules, places, without_annotations
 from rules.engine.matrix import ROW_FIELDS, cells, matrix_rules, scope_rules
 from rules.engine.model import Basis, Category, Cell, Choice, OutOfScope, Repository, Rulebook, Uniqueness
 from rules.engine.procedures import BackupCreationProcedure
@@ -159,8 +159,8 @@ class Release:
             KeyError: There is no such subject.
         """
         errors = [rule for rule in self.schema_rules(subject) if rule.severity == "error"]
-        schema = schema_of(self.subject_form(subject), errors)
-        return {**schema, "$id": f"urn:hgrip:{self.version}:{subject}"}
+        schema = without_annotations(schema_of(self.subject_form(subject), errors))
+        return {"$id": f"urn:hgrip:{self.version}:{subject}", **schema}
 
     def schema_rules(self, subject: str) -> list[Rule]:
         """The subject's rules that are JSON Schema, in order."""
