@@ -22,7 +22,7 @@ from uuid import UUID
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.backups import BackupActivities
@@ -81,6 +81,8 @@ class BackupCreation:
             if self._closed is None and self._run_is_long():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 self._start_fresh_run()
+            if self._is_due(self._progress.recheck_at):
+                await self._recheck()
             async with self._turn:
                 await self._do_what_is_due()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -119,16 +121,15 @@ class BackupCreation:
         if self._closed is None:
             workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
 
+    def _is_due(self, at: datetime | None) -> bool:
+        return self._closed is None and at is not None and workflow.now() >= at
+
     async def _do_what_is_due(self) -> None:
-        now, progress = workflow.now(), self._progress
-        if self._closed is not None or progress.expires_at is None:
-            return
-        if now >= progress.expires_at:
-            await self._expire()
-        elif progress.remind_at and now >= progress.remind_at[0]:
+        progress = self._progress
+        if self._is_due(progress.expires_at):
+            await self._close("expiry", "expired", None)
+        elif progress.expires_at and self._is_due(min(progress.remind_at, default=None)):
             await self._remind(progress.remind_at[0], progress.expires_at)
-        elif progress.recheck_at and now >= progress.recheck_at:
-            await self._recheck(progress.recheck_at)
 
     async def _remind(self, due_at: datetime, expires_at: datetime) -> None:
         order = SendReminder(
@@ -139,12 +140,12 @@ class BackupCreation:
         )
         self._change(remind_at=[at for at in self._progress.remind_at if at > due_at])
 
-    async def _recheck(self, due_at: datetime) -> None:
-        answers = await self._look_up()
-        await self._record_deposits(f"recheck {due_at.isoformat()}", None, answers)
-
-    async def _expire(self) -> None:
-        await self._close("expiry", "expired", None)
+    async def _recheck(self) -> None:
+        due_at, revisions = self._progress.recheck_at, self._progress.revisions
+        answers = await self._look_up()  # outside the turn: a slow repository must not hold up saves
+        async with self._turn:
+            if self._closed is None and revisions == self._progress.revisions:
+                await self._record_deposits(f"recheck {due_at}", None, answers)
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class BackupCreation:
         async with self._turn:
             try:
                 return await self._record_step(_update_id(), command)
-            except ActivityError:
+            except FailureError:
                 if not self._progress.revisions:  # there is no draft to wait for
                     self._closed = Closed(state="refused")
                 raise
@@ -295,9 +296,13 @@ class BackupCreation:
         """Hear whether deposits have arrived: from the person who was told so, or from the repositories."""
         if command.attested is not None:
             answers = [DepositAnswer(repository=command.attested, result="attested", source="account")]
-        else:
-            answers = await self._look_up()  # outside the turn: a slow repository must not hold up saves
+            async with self._turn:
+                return await self._record_deposits(_update_id(), command.account_id, answers)
+        revisions = self._progress.revisions
+        answers = await self._look_up()  # outside the turn: a slow repository must not hold up saves
         async with self._turn:
+            if revisions != self._progress.revisions:
+                answers = []  # they may speak of a list that has been replaced
             return await self._record_deposits(_update_id(), command.account_id, answers)
 
     @submit.validator
