@@ -29,7 +29,8 @@ from wire.refusals import refusal_in
 from workflows.backup_creation import BackupCreation
 
 TAKEN = timedelta(seconds=5)
-"""A worker takes an update within milliseconds; after this there is none."""
+"""A worker takes an update within milliseconds. After this there is none, or its first transaction hangs:
+then as well the same request, repeated, finds the answer."""
 DONE = timedelta(seconds=10)
 """After this the caller gets the operation to ask about, and the work goes on."""
 RETRY_AFTER = 5

@@ -119,7 +119,7 @@ def assess_content(
         record=record,
         manifest=manifest,
         findings=findings,
-        counts=Counts.of(findings) + on_rows,
+        counts=Counts.of(findings) + on_rows + Counts(error=manifest.unreadable_rows),
         judged=judgement is not None,
     )
 
