@@ -225,11 +225,10 @@ def _not_listed(source: Source, error: ValidationError, path: tuple[str | int, .
 
 
 def _description(error: ValidationError) -> Text:
+    """What the schema says of the place; its descriptions read “Chinese | English”."""
     words = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return Text(
-        f"规则语言的说明：{words}" if words else "规则语言对它有规定。",
-        f"The dialect says: {words}" if words else "The dialect lays it down.",
-    )
+    zh, _, en = words.partition(" | ")
+    return Text(f"规则语言的说明：{zh}", f"The dialect says: {en}") if en else Text("", "")
 
 
 def _expected(error: ValidationError) -> Text:

@@ -42,9 +42,9 @@ class Fault(NamedTuple):
     def sentence(self, language: Language) -> str:
         """Place, cause and remedy in one line."""
         zh = language == "zh"
-        what, why, mend = (text.zh if zh else text.en for text in (self.what, self.why, self.mend))
-        space = "" if zh else " "
-        return f"{self.file}:{self.line}:{self.column} {what}{space}{why}{space}{mend}"
+        words = [text.zh if zh else text.en for text in (self.what, self.why, self.mend)]
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place} {('' if zh else ' ').join(filter(None, words))}"
 
 
 class RulebookError(Exception):

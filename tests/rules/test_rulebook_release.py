@@ -155,6 +155,32 @@ def test_the_schema_an_editor_completes_from_and_the_typed_value_agree(
     assert set(described["required"]) == required
 
 
+def test_every_word_an_editor_offers_is_described_in_chinese_and_english() -> None:
+    documents = {path.name: json.loads(path.read_text("utf-8")) for path in SCHEMAS.glob("*.json")}
+
+    def description(name: str, content: dict[str, Any]) -> str:
+        if "description" not in content and "$ref" in content:
+            file, _, pointer = content["$ref"].partition("#")
+            target = documents[file or name]
+            for key in filter(None, pointer.split("/")):
+                target = target[key]
+            return description(file or name, target)
+        return str(content.get("description", ""))
+
+    def undescribed(name: str, schema: Any) -> list[str]:
+        if not isinstance(schema, dict):
+            return []
+        properties = schema.get("properties", {})
+        inner = [*properties.values(), *schema.get("$defs", {}).values()]
+        inner += [schema.get(key) for key in ("items", "additionalProperties", "propertyNames")]
+        missing = [
+            f"{name}: {word}" for word, item in properties.items() if " | " not in description(name, item)
+        ]
+        return missing + [word for item in inner for word in undescribed(name, item)]
+
+    assert [word for name, content in documents.items() for word in undescribed(name, content)] == []
+
+
 def test_every_rule_file_names_the_schema_of_its_kind_for_editors(folder: Path) -> None:
     for path in [*rule_files(folder), *rule_files(folder, cases=True)]:
         first = path.read_text("utf-8").splitlines()[0]
