@@ -128,16 +128,15 @@ async def _spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
     if media_type not in MEDIA_TYPES:
         raise Refusal("unsupported_media_type")
     digest, size = hashlib.sha256(), 0
-    with tempfile.TemporaryDirectory(prefix="hgrip-upload-") as folder:
-        path = Path(folder) / "list"
-        with path.open("wb") as file:
-            async for part in request.stream():
-                size += len(part)
-                if size > limit:
-                    raise Refusal("too_large", limit=limit)
-                digest.update(part)
-                await run_in_threadpool(file.write, part)
-        yield Upload(path, digest.hexdigest(), media_type)
+    with tempfile.TemporaryFile() as file:  # without a name: it is gone even if this process is killed
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise Refusal("too_large", limit=limit)
+            digest.update(part)
+            await run_in_threadpool(file.write, part)
+        file.flush()
+        yield Upload(Path(f"/proc/self/fd/{file.fileno()}"), digest.hexdigest(), media_type)
 
 
 def _store(

@@ -70,7 +70,7 @@ def open_manifest(
     finds the header.
 
     Args:
-        path: The upload on disk. A workbook's strings are spooled beside it.
+        path: The upload on disk. A workbook's strings are spooled to a nameless file.
         declared: Media type the upload declared, if any.
         limits: What the list may measure.
         run_table_columns: Columns that, all there, make it GSA-Human's run table.

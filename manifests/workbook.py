@@ -130,7 +130,7 @@ def read_sheet(path: Path, part: str, limits: Limits) -> Iterator[Record | Fault
         workbook = Workbook(file, limits)
         with (
             workbook.open_strings() as strings_source,
-            closing(SharedStrings(strings_source, kept, path.parent)) as strings,
+            closing(SharedStrings(strings_source, kept)) as strings,
             workbook.archive.open(part) as source,
         ):
             yield from SheetRows(source, kept, strings.at, workbook.date_text)

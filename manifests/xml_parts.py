@@ -11,7 +11,6 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import IO
 from xml.parsers import expat
 
@@ -84,9 +83,9 @@ class _Part:
 class SharedStrings(_Part):
     """Shared strings (共享字符串) by index, spooled to disk as far as they have been asked for."""
 
-    def __init__(self, source: IO[bytes], text_length: int, folder: Path) -> None:
+    def __init__(self, source: IO[bytes], text_length: int) -> None:
         super().__init__(source, text_length)
-        self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - close() ends it
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - close() ends it
         self._ends = array("Q", [0])
         self._latest: list[str] = []
         self._phonetic = False
