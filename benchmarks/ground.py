@@ -21,7 +21,7 @@ import worker
 from api import commands
 from api.tokens import DevelopmentIssuer
 from benchmarks.bare import Bare, Nothing, nothing
-from cli.main import prepare
+from cli.preparation import prepare
 from embedded import platform as embedded_platform
 from embedded.platform import REPOSITORY, Platform
 from manifests.reader import open_manifest

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.tokens import DevelopmentIssuer
+from cli.preparation import prepare
 from embedded import platform as embedded_platform
 from embedded.platform import Platform
 
@@ -72,8 +73,6 @@ def play(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     with embedded_platform.running(folder) as platform:
-        from cli.main import prepare
-
         prepare(platform.settings)
         issuer = DevelopmentIssuer(folder / "issuer")
         platform.start_worker()

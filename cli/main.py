@@ -15,8 +15,9 @@ from typer.core import TyperGroup
 
 import settings as configuration
 from api.app import create_app
-from api.tokens import DevelopmentIssuer
+from cli import demo as story
 from cli import rules
+from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform
 from embedded.process import EmbeddedError
@@ -79,18 +80,9 @@ def run(
         console.print("平台已停止 / The platform has stopped")
 
 
-def prepare(settings: Settings) -> None:
-    """Migrate the database, publish the rulebook of this checkout, make the development issuer's keys."""
-    migrate_database(settings.database_url.get_secret_value())
-    rules.publish_folder(settings, embedded_platform.REPOSITORY / "rules")
-    DevelopmentIssuer(Path(settings.jwks).parent)
-
-
 @app.command()
 def demo() -> None:
     """演示：从三步填写到备份编号，然后停止 / Play from three steps to a backup number, then stop."""
-    from cli import demo as story  # reads its example files
-
     story.play(Path("var/demo"))
 
 
