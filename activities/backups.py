@@ -169,10 +169,13 @@ class BackupActivities:
             if order.account_id is None and backup.state not in OPEN_STATES:
                 return contract.DepositsChecked()
             _require_open(backup, order.account_id)
-            for answer in order.answers:
-                writer.merge(
-                    DepositCheck(backup_id=order.backup_id, checked_at=order.at, **answer.model_dump())
-                )
+            awaited = awaiting(writer, order.backup_id)
+            for answer in order.answers:  # a look-up may come late: what arrived meanwhile has arrived
+                if answer.repository in awaited:
+                    check = DepositCheck(
+                        backup_id=order.backup_id, checked_at=order.at, **answer.model_dump()
+                    )
+                    writer.merge(check)
             writer.flush()
             still = awaiting(writer, order.backup_id)
             backup.state = BackupState.WAITING_FOR_DEPOSIT if still else BackupState.DRAFT
