@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,7 +32,9 @@ class Settings(BaseSettings):
         token_issuer: ``iss`` that bearer tokens must carry.
         token_audience: ``aud`` that bearer tokens must carry.
         jwks: Path or URL of the issuer's JSON Web Key Set.
-        repository_lookup: How accessions are looked up at the repositories; ``offline`` asks nobody.
+        repository_lookup: How accessions are looked up at the repositories: ``offline`` asks nobody, ``cncb``
+            asks the public services of CNCB-NGDC.
+        repository_url: Where those services are.
         log_format: ``json`` for machines, ``console`` for people.
     """
 
@@ -48,7 +50,8 @@ class Settings(BaseSettings):
     token_issuer: str
     token_audience: str = Field(default="hgrip")
     jwks: str
-    repository_lookup: Literal["offline"] = "offline"
+    repository_lookup: Literal["offline", "cncb"] = "offline"
+    repository_url: HttpUrl = HttpUrl("https://ngdc.cncb.ac.cn")
     log_format: Literal["console", "json"] = "json"
 
     @field_validator("database_url")

@@ -11,8 +11,9 @@ from temporalio.worker import Worker
 import logs
 import settings as configuration
 from activities.backups import BackupActivities
-from activities.deposits import DepositActivities, Offline
+from activities.deposits import DepositActivities
 from activities.manifests import ManifestActivities
+from activities.repositories import Cncb, Offline
 from settings import Settings
 from store.database import connect as connect_database
 from store.encryption import ColumnCipher
@@ -34,7 +35,9 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     forms = FormStore(ColumnCipher(KeyRing.load(settings.keys_file)))
     rulebooks = Rulebooks()
     backups = BackupActivities(engine, rulebooks, forms)
-    deposits = DepositActivities(engine, Offline())
+    asking_cncb = settings.repository_lookup == "cncb"
+    repositories = Cncb(str(settings.repository_url)) if asking_cncb else Offline()
+    deposits = DepositActivities(engine, repositories)
     manifests = ManifestActivities(engine, rulebooks)
     return Worker(
         client,

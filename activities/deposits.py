@@ -1,42 +1,20 @@
 """Asking the data resource repositories (数据资源库) whether a deposit has arrived."""
 
-from typing import Literal, NamedTuple, Protocol
+import time
 
 from sqlalchemy import Engine, text
 from temporalio import activity
 
+from activities.repositories import NOT_ASKED, LookUp, RepositoryLookUp, Result
 from schemas.contracts.backups import DepositAnswer, DepositAnswers, LookUpDeposits
 from store.database import reading
-
-Result = Literal["verified_public", "not_public", "mismatch", "unavailable"]
+from store.submissions import awaiting
 
 ASKED_AT_MOST = 50
 """Accessions asked for in one look-up of one repository: a courtesy to it."""
-
-
-class LookUp(NamedTuple):
-    """What a repository says of one accession.
-
-    Public look-ups show released deposits only, so ``not_public`` says nothing against a deposit.
-    """
-
-    result: Result
-    source: str
-
-
-class RepositoryLookUp(Protocol):
-    """A way to ask repositories. An adapter never raises: a failure is ``unavailable``."""
-
-    def look_up(self, repository: str, accession: str) -> LookUp:
-        """Ask one repository for one accession."""
-
-
-class Offline:
-    """Asks nobody; deposits then end their wait by a person's word (``attested``)."""
-
-    def look_up(self, repository: str, accession: str) -> LookUp:
-        """Say that nobody was asked."""
-        return LookUp("unavailable", "offline")
+PATIENCE = 60
+"""Seconds after which one look-up asks no further; well below the workflow's time for it."""
+_WORSE: tuple[Result, ...] = ("verified_public", "unavailable", "not_public", "mismatch")
 
 
 class DepositActivities:
@@ -48,33 +26,39 @@ class DepositActivities:
 
     @activity.defn
     def look_up(self, order: LookUpDeposits) -> DepositAnswers:
-        """Ask for every accession whose deposit a draft says is on its way.
+        """Ask for every accession whose deposit a draft still waits for.
 
-        A repository's answer is the worst of its accessions: one that is not there keeps the draft waiting.
+        A repository's answer is the worst of its accessions: one that is not there keeps the draft waiting,
+        and so does one that was not asked for (no accession yet, too many of them, out of time).
         """
-        accessions = self._in_transit(order)
+        until = time.monotonic() + PATIENCE
         answers = []
-        for repository, of_repository in sorted(accessions.items()):
-            found = [self._repositories.look_up(repository, accession) for accession in of_repository]
+        for repository, accessions in self._awaited(order):
+            found = [self._ask(repository, accession, until) for accession in accessions[:ASKED_AT_MOST]]
+            found += [NOT_ASKED] * (len(accessions) > ASKED_AT_MOST)
             worst = max(found, key=lambda answer: _WORSE.index(answer.result))
             answers.append(DepositAnswer(repository=repository, result=worst.result, source=worst.source))
         return DepositAnswers(answers=answers)
 
-    def _in_transit(self, order: LookUpDeposits) -> dict[str, list[str]]:
+    def _ask(self, repository: str, accession: str | None, until: float) -> LookUp:
+        if accession is None or time.monotonic() > until:
+            return NOT_ASKED
+        return self._repositories.look_up(repository, accession)
+
+    def _awaited(self, order: LookUpDeposits) -> list[tuple[str, list[str | None]]]:
+        """Accessions by repository, at most one more than are asked for; None stands for rows without one."""
         query = text(
-            """
-            SELECT DISTINCT record ->> 'repository' AS repository, record ->> 'accession' AS accession
+            r"""
+            SELECT record ->> 'repository' AS repository,
+                (array_agg(DISTINCT record ->> 'accession'))[1 \: :most]
             FROM backup_step JOIN manifest_row ON manifest_id = content_id
             WHERE backup_id = :backup_id AND record ->> 'deposit' = 'in_transit'
-            AND record ->> 'repository' IS NOT NULL AND record ->> 'accession' IS NOT NULL
-            ORDER BY repository, accession
+            AND record ->> 'repository' = ANY(:awaited)
+            GROUP BY repository ORDER BY repository
             """
         )
-        accessions: dict[str, list[str]] = {}
         with reading(self._engine) as reader:
-            for repository, accession in reader.execute(query, {"backup_id": order.backup_id}):
-                accessions.setdefault(repository, []).append(accession)
-        return {repository: found[:ASKED_AT_MOST] for repository, found in accessions.items()}
-
-
-_WORSE: tuple[Result, ...] = ("verified_public", "unavailable", "not_public", "mismatch")
+            awaited = awaiting(reader, order.backup_id)
+            facts = {"backup_id": order.backup_id, "awaited": awaited, "most": ASKED_AT_MOST + 1}
+            rows = reader.execute(query, facts).all()
+        return [(repository, accessions) for repository, accessions in rows]
