@@ -103,6 +103,39 @@ def test_on_every_cell_gate_authored_schema_and_an_independent_validator_agree(r
         assert len(set(verdicts)) == 1, cell
 
 
+def test_on_every_format_and_suffix_gate_and_authored_schema_agree(release: Release) -> None:
+    form, rules = release.subject_form("data-file"), release.schema_rules("data-file")
+    gate = jsonschema_rs.Draft202012Validator(gate_schema(form, rules), validate_formats=True)
+    authored = jsonschema_rs.Draft202012Validator(schema_of(form, rules), validate_formats=True)
+    suffixes = {
+        suffix
+        for repository in release.repositories.values()
+        for formats in repository.formats.values()
+        for several in formats.values()
+        for suffix in several
+    }
+    accepted = 0
+    for category, data_type, kind, repository in ALLOWED:
+        row = {
+            "category": category,
+            "data_type": data_type,
+            "repository": repository,
+            "accession": ACCESSIONS[repository],
+        }
+        row |= {"md5": ROW["md5"]} | ({"biomarker_kind": kind} if kind else {})
+        for file_format, suffix in itertools.product(
+            [None, *form["properties"]["file_format"]["enum"]], sorted(suffixes)
+        ):
+            record = (
+                row
+                | {"file_name": f"a{suffix.upper()}"}
+                | ({"file_format": file_format} if file_format else {})
+            )
+            assert gate.is_valid(record) == authored.is_valid(record), record
+            accepted += gate.is_valid(record)
+    assert accepted > 22
+
+
 def test_a_wrong_repository_is_told_once_and_in_the_words_of_the_notice(
     release: Release, judge: Judge
 ) -> None:
