@@ -13,6 +13,7 @@ import httpx2
 import psycopg
 import uvicorn
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 import worker
 from api.app import create_app
@@ -54,7 +55,7 @@ class Deployment:
         self._thread = threading.Thread(target=self._loop.run_forever, name="deployment")
         self._threads = ThreadPoolExecutor(worker.THREADS)
         self._engine = connect(settings.database_url.get_secret_value(), pool_size=2)
-        self._worker: worker.Worker | None = None
+        self._worker: Worker | None = None
 
     def start(self) -> None:
         """Start API and worker and wait until both are up."""

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import psycopg
@@ -308,14 +309,14 @@ def test_the_service_says_that_it_works(deployment: Deployment) -> None:
         assert visitor.get("/service-info").json()["type"]["artifact"] == "hgrip"
 
 
-def pages(account: httpx2.Client, path: str, member: str, query: dict[str, object]) -> Iterator[dict]:  # type: ignore[type-arg]
+def pages(account: httpx2.Client, path: str, member: str, query: dict[str, Any]) -> Iterator[Any]:
     """Every item of a list, page by page."""
     token = None
     while True:
         answer = account.get(path, params=query | ({"page_token": token} if token else {}))
         assert answer.status_code == 200, answer.text
         page = answer.json()
-        assert len(page[member]) <= int(str(query.get("page_size", 50)))
+        assert len(page[member]) <= query.get("page_size", 50)
         yield from page[member]
         token = page["pagination"]["next_page_token"]
         if token is None:
