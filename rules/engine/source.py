@@ -1,13 +1,25 @@
 """Reads one YAML 1.2 file into plain data and remembers where each value stands."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from rules.engine.faults import Fault, RulebookError, Text
 
@@ -16,6 +28,10 @@ MAX_DEPTH = 40
 MAX_EVENTS = 200_000
 
 Path_ = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?[0-9]{0,18}\.[0-9]{1,18}")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 @dataclass
@@ -26,6 +42,7 @@ class Source:
         file: Path inside the rulebook's folder.
         data: Its content as plain dicts, lists and scalars; dates stay text.
         places: Line and column of each value's key (or of the element in a list), by path from the root.
+        faults: Repeated keys.
     """
 
     file: str
@@ -40,54 +57,68 @@ class Source:
         line, column = self.places.get(path, (1, 1))
         return Fault(self.file, line, column, what, why, mend)
 
-    def construct(self, node: Node, path: Path_) -> Any:
-        """Turns a YAML node into plain data, recording places and repeated keys."""
-        self.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-        if isinstance(node, MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, SequenceNode):
-            return [self.construct(child, (*path, i)) for i, child in enumerate(node.value)]
-        return _scalar(node)
+    def construct(self, event: Any, events: Iterator[Any], path: Path_) -> Any:
+        """Turns the events of one value into plain data, recording places and repeated keys."""
+        self.places.setdefault(path, _place(event))
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(events, path)
+        if isinstance(event, SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(event := next(events), SequenceEndEvent):
+                items.append(self.construct(event, events, (*path, len(items))))
+            return items
+        return _scalar(event)
 
-    def _mapping(self, node: MappingNode, path: Path_) -> dict[str, Any]:
+    def _mapping(self, events: Iterator[Any], path: Path_) -> dict[str, Any]:
         content: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        while not isinstance(event := next(events), MappingEndEvent):
+            if not isinstance(event, ScalarEvent):
+                raise RulebookError([Fault(self.file, *_place(event), *_KEY)])
+            key = str(event.value)
             if key in content:
-                first = self.places[(*path, key)][0]
-                self.faults.append(
-                    Fault(
-                        self.file,
-                        *place,
-                        Text(
-                            f"键“{key}”重复，第 {first} 行已有。",
-                            f"The key “{key}” is repeated; line {first} has it already.",
-                        ),
-                        Text(
-                            "同一处写两遍，读者无从知道以哪个为准。",
-                            "Written twice, nobody can tell which one counts.",
-                        ),
-                        Text("请删去一个。", "Delete one of them."),
-                    )
-                )
+                line = self.places[(*path, key)][0]
+                self.faults.append(Fault(self.file, *_place(event), *_repeated(key, line)))
+                self.construct(next(events), events, (*path, key, "repeated"))
                 continue
-            self.places[(*path, key)] = place
-            content[key] = self.construct(value_node, (*path, key))
+            self.places[(*path, key)] = _place(event)
+            content[key] = self.construct(next(events), events, (*path, key))
         return content
 
 
-def _scalar(node: Node) -> Any:
-    kind = str(node.tag).rsplit(":", 1)[-1]
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return node.value.lower() == "true"
-    if kind == "int":
-        return int(node.value, 0)
-    if kind == "float":
-        return float(node.value)
-    return node.value
+_KEY = (
+    Text("这里的键不是文字。", "This key is not text."),
+    Text(
+        "多半是文字以 [ 或 { 开头，被当成了列表或字段。",
+        "Mostly it is text that begins with [ or {, read as a list or fields.",
+    ),
+    Text("请给它加引号。", "Quote it."),
+)
+
+
+def _repeated(key: str, line: int) -> tuple[Text, Text, Text]:
+    return (
+        Text(
+            f"键“{key}”重复，第 {line} 行已有。", f"The key “{key}” is repeated; line {line} has it already."
+        ),
+        Text("同一处写两遍，读者无从知道以哪个为准。", "Written twice, nobody can tell which one counts."),
+        Text("请删去一个。", "Delete one of them."),
+    )
+
+
+def _place(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _scalar(event: Any) -> Any:
+    """The core schema of YAML 1.2, without dates, octal and other dialects of numbers."""
+    text = event.value
+    if not event.implicit[0]:  # quoted, or a block of text
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
 
 
 def read(file: str, path: Path) -> Source:
@@ -102,13 +133,13 @@ def read(file: str, path: Path) -> Source:
     """
     source = Source(file)
     text = _text(source, path)
-    _scan(source, text)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        events = _harmless(source, text)
+        for event in events:
+            if isinstance(event, DocumentStartEvent):
+                source.data = source.construct(next(events), events, ())
     except (YAMLError, ValueError) as error:
         raise _unreadable(source, error) from None
-    if node is not None:
-        source.data = source.construct(node, ())
     if source.faults:
         raise RulebookError(source.faults)
     return source
@@ -148,51 +179,54 @@ def _text(source: Source, path: Path) -> str:
         ) from None
 
 
-def _scan(source: Source, text: str) -> None:
-    """Refuses what can explode, before anything is built."""
-    depth = count = 0
-    try:
-        for event in YAML(typ="safe", pure=True).parse(text):
-            count += 1
-            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-            if depth > MAX_DEPTH or count > MAX_EVENTS:
-                raise _refused(
-                    source,
-                    event,
-                    Text("嵌套太深或内容太多。", "Too deep or too much."),
-                    Text("规则文件应能由人通读。", "A rule file is meant to be read by people."),
-                    Text("请减少层次，或拆成几个文件。", "Use fewer levels, or several files."),
-                )
-            if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-                raise _refused(
-                    source,
-                    event,
-                    Text("用了锚点或别名（& 或 *）。", "An anchor or alias (& or *) is used."),
-                    Text(
-                        "别名可以层层展开，撑爆内存，读者也难以看清。",
-                        "Aliases can multiply until memory bursts, and hide what a rule says.",
-                    ),
-                    Text(
-                        "请把内容直接写出来；文字以 * 或 & 开头时加引号。",
-                        "Write the content out; quote text that begins with * or &.",
-                    ),
-                )
-            if isinstance(event, NodeEvent) and getattr(event, "tag", None):
-                raise _refused(
-                    source,
-                    event,
-                    Text("用了 YAML 标签（!）。", "A YAML tag (!) is used."),
-                    Text(
-                        "规则文件只有文字、数字、是否、列表和字段。",
-                        "Rule files hold only text, numbers, booleans, lists and fields.",
-                    ),
-                    Text(
-                        "请去掉标签；文字以 ! 开头时加引号。",
-                        "Remove the tag; quote text that begins with !.",
-                    ),
-                )
-    except (YAMLError, ValueError) as error:
-        raise _unreadable(source, error) from None
+def _harmless(source: Source, text: str) -> Iterator[Any]:
+    """The events of a file, refusing at once what could explode."""
+    depth = documents = 0
+    for count, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
+        documents += isinstance(event, DocumentStartEvent)
+        if documents > 1:
+            raise _refused(
+                source,
+                event,
+                Text("文件里有第二份内容（---）。", "The file holds a second document (---)."),
+                Text("一个规则文件只装一份内容。", "A rule file holds one."),
+                Text("请拆成几个文件。", "Split it into several files."),
+            )
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH or count > MAX_EVENTS:
+            raise _refused(
+                source,
+                event,
+                Text("嵌套太深或内容太多。", "Too deep or too much."),
+                Text("规则文件应能由人通读。", "A rule file is meant to be read by people."),
+                Text("请减少层次，或拆成几个文件。", "Use fewer levels, or several files."),
+            )
+        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+            raise _refused(
+                source,
+                event,
+                Text("用了锚点或别名（& 或 *）。", "An anchor or alias (& or *) is used."),
+                Text(
+                    "别名可以层层展开，撑爆内存，读者也难以看清。",
+                    "Aliases can multiply until memory bursts, and hide what a rule says.",
+                ),
+                Text(
+                    "请把内容直接写出来；文字以 * 或 & 开头时加引号。",
+                    "Write the content out; quote text that begins with * or &.",
+                ),
+            )
+        if isinstance(event, NodeEvent) and getattr(event, "tag", None):
+            raise _refused(
+                source,
+                event,
+                Text("用了 YAML 标签（!）。", "A YAML tag (!) is used."),
+                Text(
+                    "规则文件只有文字、数字、是否、列表和字段。",
+                    "Rule files hold only text, numbers, booleans, lists and fields.",
+                ),
+                Text("请去掉标签；文字以 ! 开头时加引号。", "Remove the tag; quote text that begins with !."),
+            )
+        yield event
 
 
 def _refused(source: Source, event: Any, what: Text, why: Text, mend: Text) -> RulebookError:

@@ -57,6 +57,8 @@ def test_the_faults_of_all_files_are_told_at_once(copy: Path) -> None:
         (b"rules: " + b"[" * 5000, "deep"),
         (b"a: " + b"x" * 2_000_000, "2000003 bytes"),
         (b"a: \x00", "not valid YAML"),
+        (b"rules: []\n---\nrules: []\n", "second document"),
+        (b"? [a]\n: b\n", "not text"),
         (b"", "must be object"),
     ],
 )
