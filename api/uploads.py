@@ -150,5 +150,7 @@ def _store(
         )
     except UnreadableFile as unreadable:
         fault = unreadable.fault
+        if fault.code == "file.too_many_rows":
+            raise Refusal("too_many_rows", limit=limits.manifest_rows_max) from None
         sentence = Text(fault_sentence(fault, "zh"), fault_sentence(fault, "en"))
         raise Refusal("unreadable_manifest", sentence) from None

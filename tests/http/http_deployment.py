@@ -109,6 +109,12 @@ class Deployment:
         with writing(self._engine) as writer:
             publish(writer, release)
 
+    def unpublish(self, release: Release) -> None:
+        """Put a release out of force again, as only a test may."""
+        with psycopg.connect(self.database_url) as connection:
+            statement = "UPDATE rulebook_release SET effective_from = '9999-12-31' WHERE digest = %s"
+            connection.execute(statement, [release.digest])
+
     def history_length(self, backup_id: str) -> int:
         """Events of the workflow of a backup, over all its runs."""
         return len(self._await(_history(self._client, f"backup-{backup_id}")))
