@@ -34,15 +34,16 @@ class FormStore:
         """
         digest = self.digest(content)
         if writer.get(FormContent, content_id) is None:
-            secret = release.personal_fields(form)
-            personal = {field: value for field, value in content.items() if field in secret}
+            # A field that the form does not declare, misspelt perhaps, may hold anything: a person as well.
+            clear = release.form(form)["properties"].keys() - release.personal_fields(form)
+            personal = {field: value for field, value in content.items() if field not in clear}
             sealed = self._cipher.encrypt(json.dumps(personal), "form_content", "personal", content_id)
             writer.add(
                 FormContent(
                     id=content_id,
                     account_id=account_id,
                     sha256=digest,
-                    body={field: value for field, value in content.items() if field not in secret},
+                    body={field: value for field, value in content.items() if field in clear},
                     personal=sealed if personal else None,
                 )
             )

@@ -13,7 +13,7 @@ now = partial(datetime.now, UTC)
 
 
 class FormContent(SQLModel, table=True):
-    """One filled form. Fields the form marks `x-personal` are apart, encrypted."""
+    """One filled form. Fields the form marks `x-personal` or does not declare are apart, encrypted."""
 
     __tablename__ = "form_content"
 
@@ -66,7 +66,7 @@ class ManifestFault(SQLModel, table=True):
     manifest_id: UUID
     code: str
     line: int | None = None
-    column: str | None = None
+    column: str | None = Field(default=None, description="Its name when that is a known one, else its number")
     facts: list[int] = Field(default=[], sa_column=Column(ARRAY(Integer), nullable=False))
 
 
