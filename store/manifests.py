@@ -90,7 +90,7 @@ def add_manifest(
 ) -> ManifestContent:
     """Store every readable row of an uploaded list and judge it by one release, in one pass.
 
-    Bad rows become faults with line and column; the good ones stay.
+    Bad rows become faults with line and column (its number where its name is not known); the good ones stay.
 
     Args:
         writer: The transaction that holds the whole list.
@@ -111,6 +111,12 @@ def add_manifest(
     columns = normaliser.columns(manifest.header)
     if not columns:
         raise Refusal("unreadable_manifest", NO_KNOWN_COLUMN)
+    known = set(columns.values())
+
+    def shown(column: str | None) -> str | None:
+        """An unknown name may be a person's, from a list without a header: its place stands in for it."""
+        return column if column is None or column in known else str(manifest.header.index(column) + 1)
+
     tally, counts = Tally(), Counts()
     for chunk in _chunks(manifest.rows()):
         rows = [row for row in chunk if isinstance(row, Row)]
@@ -120,7 +126,14 @@ def add_manifest(
             tally.count(record)
         tally.unreadable += len(faults)
         _copy(writer, ROWS, ((manifest_id, line, orjson.dumps(record).decode()) for line, record in records))
-        _copy(writer, FAULTS, ((manifest_id, *fault[:3], list(fault.facts)) for fault in faults))
+        _copy(
+            writer,
+            FAULTS,
+            (
+                (manifest_id, fault.code, fault.line, shown(fault.column), list(fault.facts))
+                for fault in faults
+            ),
+        )
         _add_findings(writer, manifest_id, rulebook, form, records, counts, columns)
     _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     content = ManifestContent(
