@@ -25,7 +25,10 @@ MOST_BYTES = 1024 * 1024
 MOST_LEVELS = 32
 """How deeply objects and lists may be nested; writers of JSON give up between 250 and 1,000."""
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]')
+LARGEST_NUMBER = 2**63
+"""Numbers are smaller than this, either way: others cannot be read back as they were sent."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]|-?[0-9][-+.0-9eE]*')
 _NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -92,8 +95,8 @@ def read_json(body: bytes) -> Any:
     """Read one JSON text (RFC 8259) in UTF-8.
 
     Raises:
-        JSONDecodeError: It is malformed, not UTF-8, holds NaN, Infinity, a lone surrogate or a null
-            character, or is nested deeper than `MOST_LEVELS`; with line and column.
+        JSONDecodeError: It is malformed, not UTF-8, holds NaN, Infinity, a lone surrogate, a null character
+            or a number beyond `LARGEST_NUMBER`, or is nested deeper than `MOST_LEVELS`; with line and column.
     """
     try:
         body.decode()
@@ -104,7 +107,8 @@ def read_json(body: bytes) -> Any:
     for token in _TOKEN.finditer(body):
         text = token[0]
         depth += (text in (b"{", b"[")) - (text in (b"}", b"]"))
-        if depth > MOST_LEVELS or _NULL.search(text):
+        too_large = text[0] not in b'"[]{}' and abs(float(text)) >= LARGEST_NUMBER
+        if depth > MOST_LEVELS or too_large or _NULL.search(text):
             raise _fault(body[: token.start()])
     return document
 

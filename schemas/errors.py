@@ -101,9 +101,10 @@ _TABLE = (
         "malformed_body", 400, False,
         Text("请求内容不是合法的 JSON", "The request body is not valid JSON"),
         Text(
-            "请以 UTF-8 编码发送标准 JSON：不含 NaN、Infinity、空字符（\\u0000），嵌套不超过 32 层。",
-            "Send standard JSON in UTF-8: no NaN or Infinity, no null character (\\u0000), at most 32 levels "
-            "of nesting.",
+            "请以 UTF-8 编码发送标准 JSON：不含 NaN、Infinity、空字符（\\u0000）和 64 位以上的数"
+            "（很长的编号请写成文本），嵌套不超过 32 层。",
+            "Send standard JSON in UTF-8: no NaN or Infinity, no null character (\\u0000), no number beyond 64 "
+            "bits (write a long code as text), at most 32 levels of nesting.",
         ),
     ),
     Error(
