@@ -1,0 +1,195 @@
+"""The semantic difference of two releases (语义差异): which decisions change, not which letters."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rules.engine.conditions import Box, Wording, box, merged
+from rules.engine.domain import Domain, Place, Probe, apply, rule_leaves
+from rules.engine.faults import Text
+from rules.engine.judge import Judge
+from rules.engine.release import Release
+from schemas.findings import Finding, Severity
+
+VERDICTS: Mapping[Severity | None, Text] = {
+    None: Text("接受", "accepted"),
+    "advice": Text("接受并告知", "accepted with advice"),
+    "warning": Text("接受并提醒", "accepted with a warning"),
+    "error": Text("拒绝", "refused"),
+}
+_GRAVEST: tuple[Severity, ...] = ("error", "warning", "advice")
+
+
+class Change(NamedTuple):
+    """One decision that comes out otherwise.
+
+    Attributes:
+        subject: What is judged.
+        when: For which records, in words.
+        before: The gravest remark of the old release; None: no remark.
+        after: That of the new one.
+    """
+
+    subject: str
+    when: Text
+    before: Severity | None
+    after: Severity | None
+
+    @property
+    def sentence(self) -> Text:
+        """The change in one line."""
+        before, after = VERDICTS[self.before], VERDICTS[self.after]
+        return Text(f"{self.when.zh}：{before.zh} → {after.zh}", f"{self.when.en}: {before.en} → {after.en}")
+
+
+class Difference(NamedTuple):
+    """What changes from one release to another.
+
+    Attributes:
+        changes: Decisions that come out otherwise.
+        settings: Values of procedures, as ``file: place: old → new``.
+        files: Files whose content differs, also where no decision does.
+        asked: How many records were compared.
+    """
+
+    changes: list[Change]
+    settings: list[str]
+    files: list[str]
+    asked: int
+
+
+def diff(old: Release, new: Release) -> Difference:
+    """Compares two releases on the finite domain of both and on the boundary values of both."""
+    judges = Judge(old), Judge(new)
+    changes: list[Change] = []
+    asked = 0
+    for subject in sorted(old.subjects & new.subjects):
+        comparison = _Comparison(judges, subject)
+        changes += comparison.changes()
+        asked += comparison.asked
+    for subject in sorted(old.subjects ^ new.subjects):
+        verdicts: tuple[Severity | None, Severity | None] = (
+            (None, "error") if subject in old.subjects else ("error", None)
+        )
+        changes.append(Change(subject, Text(f"表单 {subject}", f"form {subject}"), *verdicts))
+    first, second = (json.loads(release.canonical()) for release in (old, new))
+    files = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    settings = [
+        f"{name}: {line}"
+        for name in files
+        if name.startswith("procedures/")
+        for line in _settings(first.get(name), second.get(name), "")
+    ]
+    return Difference(changes, settings, files, asked)
+
+
+class _Comparison:
+    """Two judges on one subject."""
+
+    def __init__(self, judges: tuple[Judge, Judge], subject: str) -> None:
+        self._judges = judges
+        self._subject = subject
+        releases = (judges[0].release, judges[1].release)
+        self._releases = releases
+        self._domain = Domain(releases, subject)
+        self._wording = Wording(self._domain, releases[1])
+        self._asks = {
+            rule.id: frozenset(place for place, _ in rule_leaves(rule))
+            for release in releases
+            for rule in release.subject_rules(subject)
+        }
+        self._boxes: dict[tuple[Severity | None, Severity | None, tuple[Place, ...]], list[Box]] = {}
+        self._universe: dict[tuple[Place, ...], Box] = {}
+        self.asked = 0
+
+    def changes(self) -> list[Change]:
+        bases = [self._domain.base(judge) for judge in self._judges]
+        found = list(self._untold(bases[0]))
+        if not self._judges[1].judge(self._subject, bases[0]):
+            bases[1] = bases[0]
+        for probe in self._domain.cells():
+            before, after = self._ask(probe, bases)
+            self._note(probe, _gravest(before), _gravest(after))
+        for probe in self._domain.questions():
+            before, after = self._ask(probe, bases)
+            gone, come = _minus(before, after), _minus(after, before)
+            if self._are_asked_together(probe, gone + come):
+                self._note(probe, _gravest(gone), _gravest(come))
+        for (gone_, come_, places), boxes in self._boxes.items():
+            universe = self._universe[places]
+            found += [
+                Change(self._subject, self._wording.records(one, universe), gone_, come_)
+                for one in merged(boxes)
+            ]
+        return list(dict.fromkeys([*found, *self._uniqueness()]))
+
+    def _ask(self, probe: Probe, bases: list[dict[str, Any]]) -> list[list[Finding]]:
+        self.asked += 1
+        return [
+            judge.judge(self._subject, apply(base, probe.changes))
+            for judge, base in zip(self._judges, bases, strict=True)
+        ]
+
+    def _note(self, probe: Probe, before: Severity | None, after: Severity | None) -> None:
+        one, places = box(probe.conditions), tuple(probe.conditions)
+        known = self._universe.setdefault(places, defaultdict(frozenset))
+        for place in places:
+            known[place] |= one[place]
+        if before != after:
+            self._boxes.setdefault((before, after, places), []).append(one)
+
+    def _are_asked_together(self, probe: Probe, findings: list[Finding]) -> bool:
+        """A rule about several fields is told by the probes that vary all of them, and by no others."""
+        return all(self._asks.get(finding.rule, frozenset()) <= {*probe.conditions} for finding in findings)
+
+    def _untold(self, base: Mapping[str, Any]) -> Iterator[Change]:
+        """A flawless record of the old release that the new one refuses for what no probe varies."""
+        for finding in self._judges[1].judge(self._subject, base):
+            if tuple(finding.pointer.split("/")[1:]) not in self._domain.candidates:
+                message = self._releases[1].rules[finding.rule].message
+                title = self._wording.title
+                zh, en = f"{title.zh}，一向无误的记录", f"{title.en}, a record without fault so far"
+                when = Text(f"{zh}（{message.zh}）", f"{en} ({message.en})")
+                yield Change(self._subject, when, None, finding.severity)
+
+    def _uniqueness(self) -> Iterator[Change]:
+        """Rules that the store evaluates."""
+        if self._subject not in self._releases[0].forms:
+            return
+        first, second = (
+            {rule.field: rule.severity for rule in release.uniqueness(self._subject)}
+            for release in self._releases
+        )
+        for field in sorted(first.keys() | second.keys()):
+            if first.get(field) != second.get(field):
+                name = self._wording.field((field,))
+                when = Text(f"同一清单里{name.zh}重复", f"the same {name.en} twice in one list")
+                yield Change(self._subject, when, first.get(field), second.get(field))
+
+
+def _minus(some: list[Finding], others: list[Finding]) -> list[Finding]:
+    """Remarks of the one that the other does not make, whatever the rules are called."""
+    rest = Counter((finding.severity, finding.pointer) for finding in others)
+    left = []
+    for finding in some:
+        key = (finding.severity, finding.pointer)
+        if rest[key]:
+            rest[key] -= 1
+        else:
+            left.append(finding)
+    return left
+
+
+def _gravest(findings: Iterable[Finding]) -> Severity | None:
+    severities = {finding.severity for finding in findings}
+    return next((severity for severity in _GRAVEST if severity in severities), None)
+
+
+def _settings(old: Any, new: Any, place: str) -> Iterator[str]:
+    """Every value that differs, by its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _settings(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+    elif old != new:
+        yield f"{place}: {json.dumps(old, ensure_ascii=False)} → {json.dumps(new, ensure_ascii=False)}"
