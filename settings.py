@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         temporal_namespace: Temporal namespace that holds all workflows.
         task_queue: Task queue that the workers of this deployment poll.
         keys_file: JSON file of the key ring (``wire.keys.KeyRing``).
+        rule_signers: JSON file of the public keys whose holders may publish rules
+            (``rules.engine.signing.Signers``); worker and API follow its changes.
         token_issuer: ``iss`` that bearer tokens must carry.
         token_audience: ``aud`` that bearer tokens must carry.
         jwks: Path or URL of the issuer's JSON Web Key Set.
@@ -47,6 +49,7 @@ class Settings(BaseSettings):
     temporal_namespace: str = "hgr"
     task_queue: str = "hgrip"
     keys_file: Path
+    rule_signers: Path
     token_issuer: str
     token_audience: str = Field(default="hgrip")
     jwks: str

@@ -33,7 +33,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     """Put the worker together; nothing runs yet."""
     engine = connect_database(settings.database_url.get_secret_value(), pool_size=THREADS)
     forms = FormStore(ColumnCipher(KeyRing.load(settings.keys_file)))
-    rulebooks = Rulebooks()
+    rulebooks = Rulebooks(settings.rule_signers)
     backups = BackupActivities(engine, rulebooks, forms)
     asking_cncb = settings.repository_lookup == "cncb"
     repositories = Cncb(str(settings.repository_url)) if asking_cncb else Offline()

@@ -78,7 +78,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             engine=engine,
             cipher=cipher,
             forms=FormStore(cipher),
-            rulebooks=Rulebooks(),
+            rulebooks=Rulebooks(settings.rule_signers),
             temporal=await connect_temporal(settings),
             task_queue=settings.task_queue,
         )

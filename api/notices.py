@@ -8,12 +8,12 @@ from api.bodies import StrictRoute
 from api.language import Language
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import PlatformDep
+from rules.engine.acts import china_day
 from schemas.http.accounts import NoticePage, NoticeView
 from schemas.http.backups import Pagination
 from schemas.tables.backups import Notice
 from store import queries
 from store.database import reading
-from store.releases import china_day
 
 router = APIRouter(prefix="/v1/me", tags=["account"], route_class=StrictRoute)
 

@@ -137,7 +137,7 @@ async def prepared(folder: Path) -> AsyncIterator[Ground]:
         engine = connect(settings.database_url.get_secret_value())
         client = await connect_temporal(settings)
         with writing(engine) as writer:
-            rulebook = Rulebooks().in_force(writer, datetime.now(UTC))
+            rulebook = Rulebooks(settings.rule_signers).in_force(writer, datetime.now(UTC))
         async with (
             worker.build(settings, client, threads),
             bare_worker(client, threads),

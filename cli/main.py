@@ -21,14 +21,24 @@ from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform
 from embedded.process import EmbeddedError
+from rules.engine.acts import ReleaseRefused
 from rules.engine.faults import RulebookError
+from rules.engine.signing import SignersError
 from settings import Settings, SettingsError
 from store.database import migrate as migrate_database
 from wire.client import TemporalUnreachableError
 from wire.keys import KeysError
 
 console = Console(highlight=False, soft_wrap=True)
-KNOWN_FAULTS = (EmbeddedError, KeysError, RulebookError, SettingsError, TemporalUnreachableError)
+KNOWN_FAULTS = (
+    EmbeddedError,
+    KeysError,
+    ReleaseRefused,
+    RulebookError,
+    SettingsError,
+    SignersError,
+    TemporalUnreachableError,
+)
 """What a person can mend after reading its text."""
 
 
@@ -113,6 +123,10 @@ def api(
 def openapi() -> None:
     """输出接口描述 / Print the API's description (OpenAPI 3.1), as docs/reference/openapi.json holds it."""
     nowhere = Settings(
-        database_url=SecretStr("postgresql+psycopg://"), keys_file=Path(), token_issuer="", jwks=""
+        database_url=SecretStr("postgresql+psycopg://"),
+        keys_file=Path(),
+        rule_signers=Path(),
+        token_issuer="",
+        jwks="",
     )
     typer.echo(json.dumps(create_app(nowhere).openapi(), ensure_ascii=False, indent=2))

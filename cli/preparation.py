@@ -3,14 +3,23 @@
 from pathlib import Path
 
 from api.tokens import DevelopmentIssuer
-from cli.rules import publish_folder
 from embedded.platform import REPOSITORY
+from rules.engine.load import load_rulebook
 from settings import Settings
-from store.database import migrate
+from store.database import connect, migrate, writing
+from store.signers import DevelopmentSigners
 
 
 def prepare(settings: Settings) -> None:
-    """Migrate the database, publish the rulebook of this checkout, make the development issuer's keys."""
-    migrate(settings.database_url.get_secret_value())
-    publish_folder(settings, REPOSITORY / "rules")
+    """Migrate the database, publish the rulebook of this checkout, make the development issuer's keys.
+
+    Two fictitious signers publish it, so that four eyes hold in development too.
+    """
+    url = settings.database_url.get_secret_value()
+    migrate(url)
+    release = load_rulebook(REPOSITORY / "rules")
+    engine = connect(url, pool_size=1)
+    with writing(engine) as writer:
+        DevelopmentSigners(settings.rule_signers).publish(writer, release)
+    engine.dispose()
     DevelopmentIssuer(Path(settings.jwks).parent)

@@ -126,6 +126,7 @@ def running(
             temporal_address=temporal.address,
             temporal_namespace=embedded.temporal.NAMESPACE,
             keys_file=keys_file,
+            rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
             log_format="console",

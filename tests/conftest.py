@@ -15,6 +15,7 @@ from temporalio.testing import TimeSkipper
 import embedded.postgres
 import embedded.temporal
 from settings import Settings
+from store.signers import DevelopmentSigners
 from wire.client import connect
 from wire.keys import KeyRing
 from wire.plugin import WirePlugin
@@ -55,11 +56,14 @@ def session_settings(
     keys_file: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    """Settings for this session's servers, with the empty database."""
+    """Settings for this session's servers, with the empty database; two signers are trusted."""
+    rule_signers = tmp_path_factory.mktemp("rule-signers") / "signers.json"
+    DevelopmentSigners(rule_signers)
     return Settings(
         database_url=SecretStr(postgres_url),
         temporal_address=temporal.address,
         keys_file=keys_file,
+        rule_signers=rule_signers,
         token_issuer="https://issuer.test",
         jwks=str(tmp_path_factory.mktemp("issuer") / "jwks.json"),
         log_format="console",

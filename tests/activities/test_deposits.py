@@ -30,13 +30,13 @@ from schemas.contracts.backups import (
     SaveStep,
 )
 from settings import Settings
-from store import releases
 from store.accounts import Profile, sign_in
 from store.database import connect, reading, writing
 from store.encryption import ColumnCipher
 from store.forms import FormStore
 from store.manifests import add_manifest
 from store.releases import Rulebooks
+from store.signers import DevelopmentSigners
 from store.submissions import awaiting
 from wire.keys import KeyRing
 from workflows.backup_creation import BackupCreation
@@ -64,12 +64,13 @@ class Desk:
         cipher = ColumnCipher(KeyRing.load(settings.keys_file))
         self.engine: Engine = connect(settings.database_url.get_secret_value())
         self.account, self.backup_id = uuid4(), uuid4()
-        self.backups = BackupActivities(self.engine, Rulebooks(), FormStore(cipher))
+        self.rulebooks = Rulebooks(settings.rule_signers)
+        self.backups = BackupActivities(self.engine, self.rulebooks, FormStore(cipher))
         self._list = folder / "list.csv"
         profile = Profile(self.account, "测试人", "15400000000", UNIT, "示例医院", True, True, False)
         with writing(self.engine) as writer:
             sign_in(writer, cipher, profile, datetime.now(UTC))
-            releases.publish(writer, load_rulebook(Path("rules")))
+            DevelopmentSigners(settings.rule_signers).publish(writer, load_rulebook(Path("rules")))
 
     def stored(self, *rows: tuple[str, str]) -> SaveStep:
         """Store a list of files on their way, as (repository, accession); the message that saves it."""
@@ -80,7 +81,7 @@ class Desk:
         self._list.write_text("\n".join([HEADER, *lines]))
         content_id = uuid4()
         with writing(self.engine) as writer:
-            rulebook = Rulebooks().in_force(writer, datetime.now(UTC))
+            rulebook = self.rulebooks.in_force(writer, datetime.now(UTC))
             manifest = open_manifest(self._list, "text/csv")
             add_manifest(writer, manifest, content_id, self.account, "0" * 64, rulebook, "data-file")
         return SaveStep(

@@ -40,6 +40,7 @@ class Stage(Platform):
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,
             keys_file=keys_file,
+            rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
             log_format="console",

@@ -37,7 +37,8 @@ from store.database import connect, writing
 from store.encryption import ColumnCipher
 from store.forms import FormStore
 from store.manifests import add_manifest
-from store.releases import Rulebook, publish
+from store.releases import Rulebook
+from store.signers import DevelopmentSigners
 from wire.keys import KeyRing
 from workflows.backup_creation import BackupCreation
 
@@ -79,7 +80,7 @@ class Stage:
         profile = Profile(self.account, "张示例", "+8615400000001", UNIT, "示例医院", True, True, False)
         with writing(self.engine) as writer:
             sign_in(writer, self.cipher, profile, datetime.now(UTC))
-            publish(writer, rulebook.release)
+            DevelopmentSigners(settings.rule_signers).publish(writer, rulebook.release)
 
     # --- what a person does, as the API would ask for it ------------------------------------------
 
@@ -338,7 +339,7 @@ async def test_a_list_is_judged_anew_once_and_then_numbered(
     async def prepare() -> None:
         await stage.fill()
         with writing(stage.engine) as writer:
-            publish(writer, next_release)
+            DevelopmentSigners(stage.settings.rule_signers).publish(writer, next_release)
 
     def submit() -> Awaitable[Any]:
         return stage.handle.execute_update(BackupCreation.submit, Submit(account_id=stage.account), id="go")

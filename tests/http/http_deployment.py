@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import worker
 from api.app import create_app
 from api.tokens import DevelopmentIssuer
 from embedded.process import free_port
+from rules.engine.acts import next_version, restored
 from rules.engine.release import Release
 from settings import Settings
 from store.database import connect, writing
-from store.releases import publish
+from store.signers import DevelopmentSigners
 from wire.client import connect as connect_temporal
 
 REPOSITORY = Path(__file__).parents[2]
@@ -107,13 +109,16 @@ class Deployment:
     def publish(self, release: Release) -> None:
         """Put a release in force (when it is dated so)."""
         with writing(self._engine) as writer:
-            publish(writer, release)
+            DevelopmentSigners(self.settings.rule_signers).publish(writer, release)
 
-    def unpublish(self, release: Release) -> None:
-        """Put a release out of force again, as only a test may."""
-        with psycopg.connect(self.database_url) as connection:
-            statement = "UPDATE rulebook_release SET effective_from = '9999-12-31' WHERE digest = %s"
-            connection.execute(statement, [release.digest])
+    def restore(self, release: Release) -> None:
+        """Put a release's rules in force again, under a version of their own."""
+        self.publish(restored(release, self.free_version(), release.effective_from))
+
+    def free_version(self) -> str:
+        """A version that no release has yet."""
+        taken = [version for (version,) in self.query("SELECT version FROM rulebook_release")]
+        return next_version(taken, date(2099, 1, 1))
 
     def history_length(self, backup_id: str) -> int:
         """Events of the workflow of a backup, over all its runs."""

@@ -234,12 +234,11 @@ def limited(deployment: Deployment, release: Release) -> Iterator[dict[str, int]
     """A release of small limits, in force for one test."""
     limits = {"manifest_rows_max": 1000, "manifest_bytes_max": 20_000, "form_bytes_max": 1000}
     documents = json.loads(release.canonical())
-    documents["rulebook"]["version"] = "2026.11.9"
+    documents["rulebook"]["version"] = deployment.free_version()
     documents["procedures/backup-creation"]["limits"] = limits
-    small = Release(documents)
-    deployment.publish(small)
+    deployment.publish(Release(documents))
     yield limits
-    deployment.unpublish(small)
+    deployment.restore(release)
 
 
 def endless(size: int) -> Iterator[bytes]:

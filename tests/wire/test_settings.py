@@ -9,6 +9,7 @@ import settings
 COMPLETE = {
     "HGRIP_DATABASE_URL": "postgresql+psycopg://hgrip:secret-word@127.0.0.1/hgrip",
     "HGRIP_KEYS_FILE": "/run/keys.json",
+    "HGRIP_RULE_SIGNERS": "/run/signers.json",
     "HGRIP_TOKEN_ISSUER": "https://issuer.test",
     "HGRIP_JWKS": "/run/jwks.json",
 }
