@@ -1,5 +1,6 @@
 """Compiles a form file to JSON Schema 2020-12 and to one rule per field and keyword."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ TEXT_PATTERNS: Mapping[str, str] = {
 
 NO_CONTROL: Schema = {"pattern": "[\\u0000-\\u001f]"}
 """Python's ``$`` lets a trailing newline pass; refusing control characters makes all validators agree."""
+
+_PIECE = re.compile(r"\[\^?(?:[^\\\]]|\\u[0-9a-fA-F]{4}|\\.)*\]|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_REFUSES_CONTROL = ("\\u0000-\\u001f", "\\u0000-\\u0020")
+_MAY_BE_CONTROL = re.compile(r"\\u00[01]|\\[a-tv-zA-Z]|[\x00-\x1f]")
 
 KEYWORDS = (
     "type",
@@ -80,6 +85,35 @@ def without_annotations(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {key: without_annotations(item) for key, item in schema.items() if not key.startswith("x-")}
+
+
+def unguarded(schema: Any) -> Any:
+    """A schema without :data:`NO_CONTROL` beside patterns that refuse control characters themselves.
+
+    Only for validators whose ``$`` is the end of the text, as ECMA-262 wants it.
+    """
+    if isinstance(schema, list):
+        return [unguarded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    needless = schema.get("not") == NO_CONTROL and refuses_control(schema.get("pattern", ""))
+    return {key: unguarded(item) for key, item in schema.items() if not (key == "not" and needless)}
+
+
+def refuses_control(pattern: str) -> bool:
+    """Whether a pattern evidently matches no text with a control character."""
+    pieces = _PIECE.findall(pattern)
+    depth = 0
+    for piece in pieces:
+        depth += (piece == "(") - (piece == ")")
+        if piece == "." or (piece == "|" and depth == 0):
+            return False
+        if piece.startswith("[^"):
+            if not any(range_ in piece for range_ in _REFUSES_CONTROL):
+                return False
+        elif _MAY_BE_CONTROL.search(piece):
+            return False
+    return pieces[:1] == ["^"] and pieces[-1:] == ["$"]
 
 
 def places(

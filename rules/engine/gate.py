@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jsonschema_rs
 
-from rules.engine.forms import NO_CONTROL, without_annotations
+from rules.engine.forms import unguarded, without_annotations
 from rules.engine.rule import Rule, Schema
 
 
@@ -42,18 +42,7 @@ def gate_schema(form: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
         if "enum" in field
     }
     tree = _tree([_Branch(rule.when, rule.require) for rule in rules], fields)
-    return dict(_unguarded(without_annotations({**form, "allOf": [True, *tree]})))
-
-
-def _unguarded(schema: Any) -> Any:
-    """A schema without the guard against Python's ``$`` beside each pattern: this validator needs none."""
-    if isinstance(schema, list):
-        return [_unguarded(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _unguarded(item) for key, item in schema.items() if not (key == "not" and item == NO_CONTROL)
-    }
+    return dict(unguarded(without_annotations({**form, "allOf": [True, *tree]})))
 
 
 def _tree(branches: list[_Branch], fields: dict[str, _Field]) -> list[Schema]:
