@@ -1,4 +1,4 @@
-"""Cuts a subject's rules into atoms: single keywords about single fields, which together decide everything."""
+"""Cuts a subject's rules into atoms: single keywords about single fields, which together decide all."""
 
 import json
 import re
@@ -69,10 +69,10 @@ class Atom(NamedTuple):
         value = json.loads(self.value)
         text = series.dtype == pl.String
         if self.keyword == "pattern" and text and _SAME_IN_BOTH.fullmatch(value):
-            return series.str.contains(value)
+            return series.str.contains(str(value))
         if self.keyword in ("minLength", "maxLength") and text:
             length = series.str.len_chars()
-            return length >= value if self.keyword == "minLength" else length <= value
+            return pl.Series(length >= value if self.keyword == "minLength" else length <= value)
         compare = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
         if self.keyword in compare and series.dtype == pl.Int64 and abs(value) < 2**63:
             return pl.Series(getattr(series, compare[self.keyword])(value))

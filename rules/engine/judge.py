@@ -83,6 +83,7 @@ class _Subject:
         self._name = subject
         self._rules: list[Rule] = release.schema_rules(subject)
         self._orders = [rule for rule in release.subject_rules(subject) if rule.order]
+        self._place = {id_: place for place, id_ in enumerate(release.rules)}
         self._gate = _validator(gate_schema(form, self._rules)).is_valid
         self._errors = _validator(schema_of(form, self._rules)).iter_errors
 
@@ -116,6 +117,9 @@ class _Subject:
                 if pointer not in by_form or rank < by_form[pointer][0]:
                     by_form[pointer] = (rank, Finding(self._rule_id(path, kind), "error", pointer))
         findings = [finding for _, finding in by_form.values()]
+        findings.sort(
+            key=lambda finding: self._place[finding.rule]
+        )  # not as the record's keys happen to come
         return findings + [finding for finding in by_rule.values() if finding.pointer not in by_form]
 
     def _rule_id(self, path: list[str | int], kind: ValidationErrorKind) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from rules.engine.atoms import Atom, atoms
-from rules.engine.forms import without_annotations
+from rules.engine.forms import unguarded
 from rules.engine.judge import Judge
 from rules.engine.rule import schema_of
 from schemas.findings import Finding
@@ -59,7 +59,7 @@ class DecisionTable:
         self._python = {name: _KINDS[kind][0] for name, kind in kinds.items()}
         self.schema = {name: _KINDS[kind][1] for name, kind in kinds.items()}
         rules = judge.release.subject_rules(subject)
-        found = atoms(schema_of(without_annotations(form), judge.release.schema_rules(subject)))
+        found = atoms(unguarded(schema_of(form, judge.release.schema_rules(subject))))
         self._columns = [_Column(name, found.get(name, [])) for name in kinds]
         self._orders = [rule.order for rule in rules if rule.order]
         self._decisions: dict[Cell, list[Finding]] = {}
@@ -72,7 +72,7 @@ class DecisionTable:
                 that no row has may be left out.
 
         Returns:
-            ``line``, ``rule``, ``severity``, ``pointer``, by line, and for each line as the judge orders them.
+            ``line``, ``rule``, ``severity``, ``pointer``: by line, and on each line as the judge orders them.
 
         Raises:
             ValueError: There is a column the subject does not have, or one of another type.
@@ -175,9 +175,7 @@ def judge_columns(
         frame, odd = table.frame(part)
         found = table.judge(frame)
         if odd:
-            apart = [
-                (line, *finding[:3]) for line, record in odd for finding in judge.judge(subject, record)
-            ]
+            apart = [(line, *finding[:3]) for line, record in odd for finding in judge.judge(subject, record)]
             found = pl.concat([found, pl.DataFrame(apart, schema=found.schema, orient="row")])
             found = found.sort("line", maintain_order=True)
         yield found
@@ -209,7 +207,9 @@ class _Column:
 
     def bits(self, series: pl.Series) -> list[_Bits]:
         """The parts of these values; different values are looked at once where they repeat."""
-        sample = series.gather_every(max(1, len(series) // _SAMPLE))
+        if not (self._by_value or self._by_ending):
+            return self._of_each(series)
+        sample = series.sample(min(_SAMPLE, len(series)), seed=0)
         if sample.n_unique() > len(sample) // 4:
             return self._of_each(series)
         values = series.drop_nulls().unique()
@@ -246,4 +246,4 @@ def _packed(parts: list[_Bits]) -> list[_Bits]:
 def _storable(value: Any) -> bool:
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="replace").decode() == value
-    return abs(value) < 2**63
+    return -(2**63) <= int(value) < 2**63

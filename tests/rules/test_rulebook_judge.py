@@ -1,91 +1,20 @@
 import itertools
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rulebook_records import ACCESSIONS, ALLOWED, ROW, cell_records, records
 
+from rules.engine.forms import NO_CONTROL, refuses_control
 from rules.engine.gate import gate_schema
 from rules.engine.judge import Judge, verdict
 from rules.engine.release import Release
 from rules.engine.rule import schema_of
 from rules.engine.sentences import basis, sentence
 from schemas.findings import Finding
-
-ACCESSIONS = {
-    "gsa-human": "HRA000001",
-    "gwh": "GWHAAAA00000000",
-    "gvm": "GVM000324",
-    "genbase": "C_AA004835.1",
-    "omix": "OMIX005710",
-}
-SUFFIXES = {
-    ("gsa-human", "raw"): "fastq.gz",
-    ("gwh", "assembly"): "fasta.gz",
-    ("gvm", "variants"): "vcf.gz",
-    ("genbase", "biomarker"): "fasta",
-    ("omix", "raw"): "idat",
-    ("omix", "biomarker"): "csv",
-    ("omix", "statistics"): "csv",
-}
-ALLOWED = {
-    ("wgs", "raw", None, "gsa-human"),
-    ("wgs", "assembly", None, "gwh"),
-    ("wgs", "variants", None, "gvm"),
-    ("wgs", "statistics", None, "omix"),
-    ("array", "raw", None, "omix"),
-    ("array", "variants", None, "gvm"),
-    ("array", "statistics", None, "omix"),
-    ("wes", "raw", None, "gsa-human"),
-    ("wes", "variants", None, "gvm"),
-    ("wes", "statistics", None, "omix"),
-    *(
-        (category, data_type, kind, repository)
-        for category in ("targeted", "epigenome", "transcriptome")
-        for data_type, kind, repository in (
-            ("raw", None, "gsa-human"),
-            ("biomarker", "sequence", "genbase"),
-            ("biomarker", "other", "omix"),
-            ("statistics", None, "omix"),
-        )
-    ),
-}
-"""The 22 ways of the notice, typed in by hand."""
-
-ROW: dict[str, Any] = {
-    "file_name": "sample1.fastq.gz",
-    "repository": "gsa-human",
-    "accession": "HRA000001",
-    "category": "wgs",
-    "data_type": "raw",
-    "md5": "d41d8cd98f00b204e9800998ecf8427e",
-    "deposit": "deposited",
-    "listing": "file_list",
-}
-
-
-def cell_records() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Every category × data type × kind × repository, with nonsense and nothing in each place."""
-    categories = ["wgs", "array", "wes", "targeted", "epigenome", "transcriptome", "clinical", "x", None]
-    data_types = ["raw", "assembly", "variants", "biomarker", "statistics", "x", None]
-    records = []
-    for cell in itertools.product(
-        categories, data_types, ["sequence", "other", "x", None], [*ACCESSIONS, "x", None]
-    ):
-        category, data_type, kind, repository = cell
-        values = {
-            "category": category,
-            "data_type": data_type,
-            "biomarker_kind": kind,
-            "repository": repository,
-            "accession": ACCESSIONS.get(str(repository), "X1"),
-            "file_name": f"a.{SUFFIXES.get((str(repository), str(data_type)), 'bin')}",
-            "md5": ROW["md5"],
-        }
-        records.append((cell, {name: value for name, value in values.items() if value is not None}))
-    return records
 
 
 def test_of_all_cells_exactly_the_22_of_the_notice_are_accepted(judge: Judge) -> None:
@@ -169,28 +98,6 @@ def test_questions_are_asked_in_order_and_no_finding_follows_from_another(
     assert {finding.rule for finding in judge.judge("data-file", ROW | changes)} == rules
 
 
-def records(release: Release, subject: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Records of a form: each field right, wrong in kind, hostile, or away."""
-    hostile = st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.text(max_size=20),
-        st.sampled_from(
-            ["", " ", "\n", "１２３", "HRA000001\n", "2026-02-30", "2026-02-28", "a b", "\u202e", "x" * 300]
-        ),
-        st.lists(st.sampled_from(["wgs", "wes", "clinical", 1, None, "x"]), max_size=3),
-        st.just({"name": "A university", "country": "US", "kind": "organisation"}).map(lambda item: [item]),
-    )
-    fields = {}
-    for name, field in release.judged_form(subject)["properties"].items():
-        right = field.get("enum") or field.get("examples") or ["数据 data 1", "a.fastq.gz", "2026-11-01"]
-        fields[name] = st.one_of(st.sampled_from(right), hostile)
-    more = {name: fields[name] for name in fields}
-    return st.fixed_dictionaries({}, optional=more | {"someone's own": hostile})
-
-
 @pytest.mark.parametrize("subject", ["data-file", "project", "backup-information"])
 def test_judge_gate_and_published_schema_agree_with_an_independent_validator(
     release: Release, judge: Judge, subject: str
@@ -236,7 +143,9 @@ def test_no_finding_and_no_sentence_repeats_what_a_person_wrote(
 @given(st.permutations(list((ROW | {"repository": "omix", "md5": "?", "size_bytes": -1}).items())))
 def test_the_order_of_keys_changes_nothing(judge: Judge, items: list[tuple[str, Any]]) -> None:
     expected = {"wgs.raw.repository", "data-file.md5.pattern", "data-file.size_bytes.minimum"}
-    assert {finding.rule for finding in judge.judge("data-file", dict(items))} == expected
+    findings = judge.judge("data-file", dict(items))
+    assert {finding.rule for finding in findings} == expected
+    assert findings == judge.judge("data-file", dict(sorted(items)))
 
 
 def test_rows_are_judged_as_they_come_with_line_and_column(judge: Judge) -> None:
@@ -258,3 +167,31 @@ def test_an_unknown_subject_is_refused(release: Release, judge: Judge) -> None:
         judge.judge("projects", {})
     with pytest.raises(KeyError):
         release.json_schema("projects")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "refuses"),
+    [
+        ("^[^/]+$", False),
+        ("^a.b$", False),
+        ("^[^\\u0000-\\u001f/]+$", True),
+        ("^[^\\u0000-\\u001f]+\\n$", False),
+        ("^HRA[0-9]{6,}$", True),
+        ("^HRA[0-9]+|OMIX[0-9]+$", False),
+        ("^(HRA|OMIX)[0-9]+$", True),
+        ("^[\\u0000-z]+$", False),
+        ("[a-z]+$", False),
+    ],
+)
+def test_the_gate_keeps_the_guard_against_control_characters_where_the_pattern_needs_it(
+    pattern: str, refuses: bool
+) -> None:
+    form = {
+        "type": "object",
+        "required": [],
+        "properties": {"code": {"type": "string", "pattern": pattern, "not": NO_CONTROL}},
+    }
+    assert refuses_control(pattern) == refuses
+    gate = jsonschema_rs.Draft202012Validator(gate_schema(form, []))
+    for code in ("HRA1", "OMIX1", "a b", "ab", "HRA1\n", "a\tb", "a\u0001b", "HRA1\tx", "x\nOMIX1", "ab\n"):
+        assert gate.is_valid({"code": code}) == jsonschema_rs.is_valid(form, {"code": code}), code
