@@ -121,9 +121,12 @@ async def carry_out(
     try:
         await send()
     except Refusal as refusal:
-        if not refusal.error.retryable:
-            await run_in_threadpool(_refuse, platform, change.id, refusal)
-        raise
+        if refusal.error.retryable:
+            raise
+        made = await run_in_threadpool(_refuse, platform, change.id, refusal)
+        if made is None:
+            raise
+        return Outcome(made, replayed=True)
     return Outcome(await run_in_threadpool(_answer, platform, change.id), replayed=False)
 
 
@@ -135,9 +138,9 @@ def _begin(platform: Platform, change: Asked, prepare: Callable[[Writer], object
         return known
 
 
-def _refuse(platform: Platform, operation: UUID, refusal: Refusal) -> None:
+def _refuse(platform: Platform, operation: UUID, refusal: Refusal) -> dict[str, Any] | None:
     with writing(platform.engine) as writer:
-        operations.refuse(writer, operation, refusal)
+        return operations.refuse(writer, operation, refusal)
 
 
 def _answer(platform: Platform, operation: UUID) -> dict[str, Any]:

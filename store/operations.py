@@ -62,9 +62,17 @@ def begin(writer: Writer, asked: Asked) -> dict[str, Any] | None:
     return operation.outcome
 
 
-def refuse(writer: Writer, operation_id: UUID, refusal: Refusal) -> None:
-    """Close an operation that was refused for good, so that a repetition meets the same refusal."""
+def refuse(writer: Writer, operation_id: UUID, refusal: Refusal) -> dict[str, Any] | None:
+    """Close an operation that was refused for good, so that a repetition meets the same refusal.
+
+    Returns:
+        The outcome, when the change had been made all the same: its answer was lost, and the repetition was
+        refused because of the change itself. None when it is refused.
+    """
     operation = writer.get(Operation, operation_id, with_for_update=True)
-    if operation is not None and operation.outcome is None:
+    if operation is None:
+        return None
+    if operation.outcome is None:
         operation.outcome = {"refused": refusal.error.code, "facts": refusal.facts}
         operation.finished_at = datetime.now(UTC)
+    return None if "refused" in operation.outcome else operation.outcome

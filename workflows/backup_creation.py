@@ -16,13 +16,15 @@ Steps, durations and limits come from ``rules/procedures/backup-creation.yaml``;
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeUpdate
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.backups import BackupActivities
@@ -58,6 +60,8 @@ TRANSACTION = timedelta(seconds=20)
 LOOK_UP = timedelta(minutes=2)
 JUDGING = timedelta(minutes=30)
 HEARTBEAT = timedelta(minutes=1)
+SETTLING = timedelta(seconds=1)
+"""How long late updates are turned away before a workflow ends that many wanted to change at once."""
 PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
 
@@ -70,6 +74,9 @@ class BackupCreation:
         self._opening = opening
         self._progress = opening.progress or Progress()
         self._closed: Closed | None = None
+        self._crowded = False
+        """Whether somebody came too late. A workflow cannot end in a task during which an update arrives: the
+        task is thrown away, and a crowd that keeps coming would keep it from ever ending."""
         self._turn = asyncio.Lock()
         """One change of the draft at a time, each seeing what the one before it did."""
 
@@ -86,6 +93,8 @@ class BackupCreation:
             async with self._turn:
                 await self._do_what_is_due()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._crowded:
+            await workflow.sleep(SETTLING, summary="等待其余请求退出")
         return self._closed
 
     # --- waiting ----------------------------------------------------------------------------------
@@ -127,9 +136,13 @@ class BackupCreation:
     async def _do_what_is_due(self) -> None:
         progress = self._progress
         if self._is_due(progress.expires_at):
-            await self._close("expiry", "expired", None)
+            await self._expire()
         elif progress.expires_at and self._is_due(min(progress.remind_at, default=None)):
             await self._remind(progress.remind_at[0], progress.expires_at)
+
+    async def _expire(self) -> None:
+        """Close the draft as expired, or learn how it was closed by an update that a crash took away."""
+        await self._close("expiry", "expired", None)
 
     async def _remind(self, due_at: datetime, expires_at: datetime) -> None:
         order = SendReminder(
@@ -260,10 +273,24 @@ class BackupCreation:
 
     # --- updates ----------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        """The turn of one update, refused when the backup was closed while it waited."""
+        async with self._turn:
+            try:
+                self._require_open()
+                yield
+            except ApplicationError as error:
+                if error.type == "backup_closed":
+                    self._crowded = True
+                    if self._closed is None:
+                        await self._expire()
+                raise
+
     @workflow.update
     async def save_step(self, command: SaveStep) -> StepSaved:
         """Let one step refer to stored content; the first save opens the draft."""
-        async with self._turn:
+        async with self._changing():
             try:
                 return await self._record_step(_update_id(), command)
             except FailureError:
@@ -282,13 +309,13 @@ class BackupCreation:
     @workflow.update
     async def submit(self, command: Submit) -> Verdict:
         """Ask for the backup number."""
-        async with self._turn:
+        async with self._changing():
             return await self._seal(_update_id(), command)
 
     @workflow.update
     async def withdraw(self, command: Withdraw) -> Closed:
         """Give the draft up."""
-        async with self._turn:
+        async with self._changing():
             return await self._close(_update_id(), "withdrawn", command.account_id)
 
     @workflow.update
@@ -296,11 +323,11 @@ class BackupCreation:
         """Hear whether deposits have arrived: from the person who was told so, or from the repositories."""
         if command.attested is not None:
             answers = [DepositAnswer(repository=command.attested, result="attested", source="account")]
-            async with self._turn:
+            async with self._changing():
                 return await self._record_deposits(_update_id(), command.account_id, answers)
         revisions = self._progress.revisions
         answers = await self._look_up()  # outside the turn: a slow repository must not hold up saves
-        async with self._turn:
+        async with self._changing():
             if revisions != self._progress.revisions:
                 answers = []  # they may speak of a list that has been replaced
             return await self._record_deposits(_update_id(), command.account_id, answers)
