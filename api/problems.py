@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import field_errors
@@ -239,7 +240,21 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = _CODE_OF_STATUS.get(error.status_code, "internal")
     refusal = Refusal(code, limit=MOST_BYTES) if code == "too_large" else Refusal(code)
-    return problem(request, refusal, headers=error.headers)
+    return problem(
+        request, refusal, headers=_allowed(request) if code == "method_not_allowed" else error.headers
+    )
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """All methods of an address: Starlette tells only those of the first router that knows it."""
+    paths = request.app.openapi()["paths"].items()
+    methods = {
+        method.upper()
+        for path, operations in paths
+        if compile_path(path)[0].fullmatch(request.url.path)
+        for method in operations
+    }
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 async def _database_down(request: Request, error: Exception) -> Response:

@@ -247,6 +247,8 @@ def test_an_unknown_address_or_method_is_a_problem_too(
     for method in ("DELETE", "PATCH", "TRACE", "PROPFIND"):
         refused = in_both_languages(zhang, english, method, f"/v1/backups/{draft}")
         assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+        refused = in_both_languages(zhang, english, method, f"/v1/backups/{draft}/steps/project")
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, PUT")
 
 
 numbers = st.integers(-9 * 10**18, 9 * 10**18) | st.floats(-9e18, 9e18)
