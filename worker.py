@@ -31,7 +31,9 @@ GRACE = timedelta(seconds=20)
 
 def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Worker:
     """Put the worker together; nothing runs yet."""
-    engine = connect_database(settings.database_url.get_secret_value(), pool_size=THREADS)
+    engine = connect_database(
+        settings.database_url.get_secret_value(), pool_size=THREADS, ask_before_use=False
+    )
     forms = FormStore(ColumnCipher(KeyRing.load(settings.keys_file)))
     rulebooks = Rulebooks(settings.rule_signers)
     backups = BackupActivities(engine, rulebooks, forms)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, Executable, delete, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
+from sqlmodel import col, select
 from temporalio import activity
 
 from rules.engine.procedures import BackupCreationProcedure, NumberFormat
@@ -35,6 +35,17 @@ from wire.refusals import failure
 Answer = TypeVar("Answer", bound=Message)
 
 
+class _Order(Protocol):
+    """What every order says."""
+
+    @property
+    def operation_id(self) -> UUID: ...
+    @property
+    def backup_id(self) -> UUID: ...
+    @property
+    def at(self) -> datetime: ...
+
+
 class BackupActivities:
     """Saves, seals and closes backups."""
 
@@ -50,25 +61,18 @@ class BackupActivities:
         Refuses ``not_allowed``, ``backup_closed``, ``stale_revision``, ``unknown_step``.
         """
 
-        def effect(writer: Writer) -> contract.StepRecorded:
+        def effect(writer: Writer, backup: Backup) -> contract.StepRecorded:
             command = order.command
-            procedure = self._rulebooks.in_force(writer, order.at).release.procedure("backup-creation")
-            if all(step.id != command.step for step in procedure.steps):
-                raise Refusal("unknown_step")
-            backup = writer.get(Backup, order.backup_id, with_for_update=True)
-            if backup is None:
-                backup = _opened(order, procedure)
-                writer.add(backup)
-                writer.flush()
             _require_open(backup, command.account_id)
-            self._save(writer, order, procedure, backup)
+            procedure = self._rulebooks.in_force(writer, order.at).release.procedure("backup-creation")
+            awaited = _save(writer, backup, order, procedure)
             return contract.StepRecorded(
                 saved=contract.StepSaved(
                     step=command.step,
                     revision=command.revision + 1,
                     saved_at=order.at,
                     expires_at=backup.expires_at,
-                    awaiting=awaiting(writer, order.backup_id),
+                    awaiting=awaited,
                 ),
                 remind_at=[
                     backup.expires_at - before for before in sorted(procedure.reminders_before, reverse=True)
@@ -76,36 +80,7 @@ class BackupActivities:
                 recheck_every=procedure.recheck_deposits_every,
             )
 
-        return self._once(order.operation_id, order.backup_id, "save_step", contract.StepRecorded, effect)
-
-    def _save(
-        self, writer: Writer, order: contract.RecordStep, procedure: BackupCreationProcedure, backup: Backup
-    ) -> None:
-        command = order.command
-        step = writer.get(BackupStep, (order.backup_id, command.step))
-        if command.revision != (step.revision if step else 0):
-            raise Refusal("stale_revision")
-        saved = BackupStep(
-            backup_id=order.backup_id,
-            step=command.step,
-            revision=command.revision + 1,
-            content_id=command.content_id,
-            saved_at=order.at,
-            saved_by=command.account_id,
-        )
-        writer.merge(saved)
-        backup.saved_at = order.at
-        backup.expires_at = order.at + procedure.expires_after
-        form = writer.get(FormContent, command.content_id)
-        if form is None:  # a new list tells anew what is on its way
-            writer.execute(delete(DepositCheck).where(col(DepositCheck.backup_id) == order.backup_id))
-        elif command.step == procedure.steps[0].id:
-            title = form.body.get("title")
-            backup.title = title if isinstance(title, str) else None
-        writer.flush()
-        backup.state = (
-            BackupState.WAITING_FOR_DEPOSIT if awaiting(writer, order.backup_id) else BackupState.DRAFT
-        )
+        return self._once(order, "save_step", contract.StepRecorded, effect, lambda: _opened(order))
 
     @activity.defn
     def seal_backup(self, order: contract.SealBackup) -> contract.Sealed:
@@ -115,8 +90,7 @@ class BackupActivities:
         changes nothing and names the list.
         """
 
-        def effect(writer: Writer) -> contract.Sealed:
-            backup = writer.get_one(Backup, order.backup_id, with_for_update=True)
+        def effect(writer: Writer, backup: Backup) -> contract.Sealed:
             _require_open(backup, order.command.account_id)
             rulebook = self._rulebooks.in_force(writer, order.at)
             release = rulebook.release
@@ -138,7 +112,7 @@ class BackupActivities:
             return contract.Sealed(release=release.digest, verdict=verdict)
 
         try:
-            return self._once(order.operation_id, order.backup_id, "submit", contract.Sealed, effect)
+            return self._once(order, "submit", contract.Sealed, effect)
         except _UnjudgedError as unjudged:
             return unjudged.sealed
 
@@ -150,22 +124,20 @@ class BackupActivities:
         transaction, and then it is the deadline that finds the draft closed.
         """
 
-        def effect(writer: Writer) -> contract.Closed:
-            backup = writer.get_one(Backup, order.backup_id, with_for_update=True)
+        def effect(writer: Writer, backup: Backup) -> contract.Closed:
             if order.account_id is None and backup.state not in OPEN_STATES:
                 return contract.Closed.model_validate({"state": backup.state, "number": backup.number})
             _require_open(backup, order.account_id)
             backup.state, backup.closed_at = BackupState(order.state), order.at
             return contract.Closed(state=order.state)
 
-        return self._once(order.operation_id, order.backup_id, order.state, contract.Closed, effect)
+        return self._once(order, order.state, contract.Closed, effect)
 
     @activity.defn
     def record_deposits(self, order: contract.RecordDeposits) -> contract.DepositsChecked:
         """Record what is known of deposits on their way, and say which are still awaited."""
 
-        def effect(writer: Writer) -> contract.DepositsChecked:
-            backup = writer.get_one(Backup, order.backup_id, with_for_update=True)
+        def effect(writer: Writer, backup: Backup) -> contract.DepositsChecked:
             if order.account_id is None and backup.state not in OPEN_STATES:
                 return contract.DepositsChecked()
             _require_open(backup, order.account_id)
@@ -181,9 +153,7 @@ class BackupActivities:
             backup.state = BackupState.WAITING_FOR_DEPOSIT if still else BackupState.DRAFT
             return contract.DepositsChecked(awaiting=still)
 
-        return self._once(
-            order.operation_id, order.backup_id, "check_deposits", contract.DepositsChecked, effect
-        )
+        return self._once(order, "check_deposits", contract.DepositsChecked, effect)
 
     @activity.defn
     def send_reminder(self, order: contract.SendReminder) -> None:
@@ -204,24 +174,35 @@ class BackupActivities:
 
     def _once(
         self,
-        operation_id: UUID,
-        backup_id: UUID,
+        order: _Order,
         kind: str,
         model: type[Answer],
-        effect: Callable[[Writer], Answer],
+        effect: Callable[[Writer, Backup], Answer],
+        open_: Callable[[], Backup] | None = None,
     ) -> Answer:
-        """Run an effect and keep its answer in one transaction; an operation that has one gets it again."""
+        """Run an effect and keep its answer in one transaction; an operation that has one gets it again.
+
+        The backup is locked first: what is read after that is what an overlapping attempt has left behind.
+
+        Args:
+            order: What is asked.
+            kind: What the ledger calls it.
+            model: Of the answer.
+            effect: Changes the backup.
+            open_: Makes the backup when there is none.
+        """
         try:
             with writing(self._engine) as writer:
-                operation = writer.get(Operation, operation_id, with_for_update=True)
-                if operation is not None and operation.outcome is not None:
-                    return model.model_validate(operation.outcome)
-                answer = effect(writer)
-                if operation is None:  # asked by a timer or an operator, not through the API
-                    operation = Operation(id=operation_id, backup_id=backup_id, kind=kind, request_digest="")
-                    writer.add(operation)
-                operation.outcome = answer.model_dump(mode="json")
-                operation.finished_at = datetime.now(UTC)
+                backup = writer.get(Backup, order.backup_id, with_for_update=True)
+                answered = select(Operation.outcome).where(Operation.id == order.operation_id)
+                outcome = writer.exec(answered).first()
+                if outcome is not None:
+                    return model.model_validate(outcome)
+                if backup is None:
+                    backup = open_() if open_ else writer.get_one(Backup, order.backup_id)
+                    writer.add(backup)
+                answer = effect(writer, backup)
+                _keep(writer, order, kind, answer)
                 return answer
         except Refusal as refusal:
             raise failure(refusal) from None
@@ -235,7 +216,55 @@ class _UnjudgedError(Exception):
         self.sealed = sealed
 
 
-def _opened(order: contract.RecordStep, procedure: BackupCreationProcedure) -> Backup:
+def _save(
+    writer: Writer, backup: Backup, order: contract.RecordStep, procedure: BackupCreationProcedure
+) -> list[str]:
+    """Save the step; tell the repositories that are awaited now."""
+    command = order.command
+    try:
+        step = procedure.step(command.step)
+    except KeyError:
+        raise Refusal("unknown_step") from None
+    backup.saved_at = order.at
+    backup.expires_at = order.at + procedure.expires_after
+    if step is procedure.steps[0] and step.kind == "form":
+        form = writer.get(FormContent, command.content_id)
+        title = form.body.get("title") if form else None
+        backup.title = title if isinstance(title, str) else None
+    writer.flush()
+    _advance(writer, order)
+    if step.kind == "manifest":  # a new list tells anew what is on its way
+        writer.execute(delete(DepositCheck).where(col(DepositCheck.backup_id) == order.backup_id))
+    awaited = awaiting(writer, order.backup_id)
+    backup.state = BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT
+    return awaited
+
+
+def _keep(writer: Writer, order: _Order, kind: str, answer: Message) -> None:
+    """Write the answer into the ledger; a timer's or an operator's operation is not there yet."""
+    now = datetime.now(UTC)
+    answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
+    asked = {"id": order.operation_id, "backup_id": order.backup_id, "kind": kind, "asked_at": now}
+    operation = insert(Operation).values(**asked, request_digest="", **answered)
+    writer.execute(operation.on_conflict_do_update(index_elements=["id"], set_=answered))
+
+
+def _advance(writer: Writer, order: contract.RecordStep) -> None:
+    """Let the step refer to the new content, if it stands at the revision that is replaced."""
+    command = order.command
+    content = {"content_id": command.content_id, "saved_at": order.at, "saved_by": command.account_id}
+    place = {"backup_id": order.backup_id, "step": command.step}
+    saved: Executable
+    if command.revision == 0:
+        saved = insert(BackupStep).values(**place, revision=1, **content).on_conflict_do_nothing()
+    else:
+        current = update(BackupStep).filter_by(**place, revision=command.revision)
+        saved = current.values(revision=command.revision + 1, **content)
+    if writer.execute(saved).rowcount == 0:  # type: ignore[attr-defined]  # a change's result has it
+        raise Refusal("stale_revision")
+
+
+def _opened(order: contract.RecordStep) -> Backup:
     return Backup(
         id=order.backup_id,
         state=BackupState.DRAFT,
@@ -244,7 +273,7 @@ def _opened(order: contract.RecordStep, procedure: BackupCreationProcedure) -> B
         unit_code=order.unit_code,
         created_at=order.at,
         saved_at=order.at,
-        expires_at=order.at + procedure.expires_after,
+        expires_at=order.at,
     )
 
 

@@ -7,7 +7,7 @@ from typing import NewType
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 from sqlmodel import Session
 
 from schemas.tables import accounts, backups, contents, rulebook
@@ -21,19 +21,21 @@ Writer = NewType("Writer", Session)
 """A session whose transaction commits when its block ends."""
 
 
-def connect(url: str, *, pool_size: int = 10) -> Engine:
+def connect(url: str, *, pool_size: int = 10, ask_before_use: bool = True) -> Engine:
     """Make an engine whose errors never show parameters.
 
     Args:
         url: ``postgresql+psycopg://…``
         pool_size: Connections kept open, as many again when busy.
+        ask_before_use: Whether a kept connection is tried before it is used, at the price of a round trip;
+            needless where a transaction that meets a dead one is tried again.
     """
     return create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
+        pool_pre_ping=ask_before_use,
         pool_timeout=10,
     )
 
@@ -41,8 +43,8 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Reader]:
     """One read-only snapshot: what it reads fits together."""
-    with Session(engine, expire_on_commit=False) as session:
-        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with Session(snapshot, expire_on_commit=False) as session:
         yield Reader(session)
 
 

@@ -1,17 +1,17 @@
 """A backup as its rules see it: every step, every finding, by one release."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, and_, col, select
 
 from rules.engine.procedures import Step
 from rules.engine.submission import submission_record
 from schemas.findings import Finding
 from schemas.tables.backups import BackupStep, DepositCheck
-from schemas.tables.contents import ManifestContent, ManifestJudgement
+from schemas.tables.contents import FormContent, ManifestContent, ManifestJudgement
 from store.forms import FormStore
 from store.manifests import Counts
 from store.releases import Rulebook
@@ -59,9 +59,8 @@ class Assessment:
 
 def assess(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UUID) -> Assessment:
     """Judge everything saved of a backup; a step of the procedure that is not saved is open."""
-    saved = {
-        row.step: row for row in session.exec(select(BackupStep).where(BackupStep.backup_id == backup_id))
-    }
+    loaded = _load(session, backup_id, rulebook.release.digest)
+    saved = {step.step: step for step, *_ in loaded}
     awaited = awaiting(session, backup_id)
     procedure = rulebook.release.procedure("backup-creation")
     steps = []
@@ -75,6 +74,25 @@ def assess(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UU
     record = submission_record(rulebook.release, procedure, {step.step.id: step.record for step in steps})
     findings = _judge(rulebook, procedure.judged_by, record)
     return Assessment(steps, findings, sum((step.counts for step in steps), Counts.of(findings)), awaited)
+
+
+def _load(
+    session: Session, backup_id: UUID, release: str
+) -> Sequence[tuple[BackupStep, FormContent | None, ManifestContent | None, ManifestJudgement | None]]:
+    """The saved steps with what they refer to, in one query: whoever asks the session for it has it there."""
+    content_id = col(BackupStep.content_id)
+    judged = and_(
+        col(ManifestJudgement.manifest_id) == content_id,
+        col(ManifestJudgement.release_digest) == release,
+    )
+    query = (
+        select(BackupStep, FormContent, ManifestContent, ManifestJudgement)
+        .outerjoin(FormContent, col(FormContent.id) == content_id)
+        .outerjoin(ManifestContent, col(ManifestContent.id) == content_id)
+        .outerjoin(ManifestJudgement, judged)
+        .where(BackupStep.backup_id == backup_id)
+    )
+    return session.exec(query).all()
 
 
 def awaiting(session: Session, backup_id: UUID) -> list[str]:
