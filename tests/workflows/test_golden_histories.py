@@ -19,11 +19,11 @@ from temporalio.client import WorkflowHistory
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 
+from rules.engine.acts import china_day
 from rules.engine.release import Release
 from schemas.contracts.backups import Closed, OpenBackup
 from settings import Settings
 from store.database import reading
-from  import china_day
 from wire.client import connect
 from wire.keys import KeyRing
 from wire.plugin import WirePlugin
