@@ -13,6 +13,7 @@ from rules.engine.judge import Judge
 from rules.engine.load import read_checked, rule_files
 from rules.engine.release import Release
 from rules.engine.rule import Rule
+from rules.engine.source import Source
 
 
 class Case(NamedTuple):
@@ -50,16 +51,32 @@ def read_cases(folder: Path) -> Iterator[Case]:
     Raises:
         RulebookError: With the faults of all malformed cases files.
     """
-    faults = []
-    for path in rule_files(folder, cases=True):
-        try:
-            source = read_checked(folder, path)
-        except RulebookError as error:
-            faults += error.faults
-            continue
+    for source in _sources(folder):
         for case in source.data["cases"]:
             record = _merged(source.data["base"], case.get("with", {}))
             yield Case(source.file, case["name"], source.data["subject"], record, frozenset(case["findings"]))
+
+
+def read_untested(folder: Path) -> dict[str, Text]:
+    """The small changes of rules that need no case, by their names, with the reason.
+
+    Raises:
+        RulebookError: With the faults of all malformed cases files.
+    """
+    return {
+        name: Text(**reason)
+        for source in _sources(folder)
+        for name, reason in source.data.get("untested", {}).items()
+    }
+
+
+def _sources(folder: Path) -> Iterator[Source]:
+    faults = []
+    for path in rule_files(folder, cases=True):
+        try:
+            yield read_checked(folder, path)
+        except RulebookError as error:
+            faults += error.faults
     if faults:
         raise RulebookError(faults)
 

@@ -15,7 +15,7 @@ import jsonschema_rs
 
 from rules.engine.cases import Case
 from rules.engine.domain import Place, leaves
-from rules.engine.forms import places, without_annotations
+from rules.engine.forms import places
 from rules.engine.fragments import Choices, edits
 from rules.engine.release import Release
 from rules.engine.rule import Rule, Schema
@@ -140,22 +140,26 @@ def _mutant(
     )
 
 
+def written(field: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a compiled field that its author wrote and that decide something."""
+    keywords = {key: field[key] for key in _LIMITS if key in field}
+    if "x-text" in field:
+        del keywords["pattern"]
+    if "x-values" in field and "x-values-from" not in field:
+        keywords["enum"] = field["enum"]
+    return keywords
+
+
 def _of_field(form: str, place: Place, field: Mapping[str, Any]) -> Iterator[Mutant]:
     """A form's field with a limit one off, a choice or a keyword less, or a field no longer required."""
-    plain = without_annotations(dict(field))
     name = ".".join((form, *place))
-    own = {
-        key: plain[key] for key in _LIMITS if key in plain and not (key == "pattern" and "x-text" in field)
-    }
-    if "x-values" in field and "x-values-from" not in field:
-        own["enum"] = plain["enum"]
     examples = (*field.get("examples", []), *field.get("x-counter-examples", []))
-    for key, value in own.items():
+    for key, value in written(field).items():
         for what, changed in edits({key: value}, {}):
             disagree = _disagree({key: value}, changed)
             differs = _disagree(_at(place, {key: value}), _at(place, changed))
             yield Mutant(f"{name}.{what}", form, differs, any(disagree(example) for example in examples))
-    for required in plain.get("required", []):
+    for required in field.get("required", []):
         yield Mutant(
             f"{name}.{required}.required —", form, _disagree(_at(place, {"required": [required]}), True)
         )
