@@ -1,9 +1,9 @@
 """Releases on the command line: proposed, approved and dated by different people (``hgrip rules …``)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 import settings as configuration
-from rules.engine.acts import ReleaseRefused, china_day, next_version
+from rules.engine.acts import Act, ReleaseRefused, china_day, next_version
 from rules.engine.cases import run_cases
 from rules.engine.faults import RulebookError
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
 from rules.engine.signing import Signers, SigningKey
-from store.database import Writer, connect, reading, writing
+from store.database import Reader, Writer, connect, reading, writing
 from store.publication import ReleaseDesk, rollback
 from store.releases import Entry, Status, entries, find
 
@@ -63,14 +63,15 @@ def _signing(key: Path) -> Iterator[_Desk]:
     hand = ReleaseDesk(Signers.load(settings.rule_signers), SigningKey.load(key))
     engine = connect(settings.database_url.get_secret_value(), pool_size=1)
     try:
-        with _plain_refusals(), writing(engine) as writer:
+        with plain_refusals(), writing(engine) as writer:
             yield _Desk(writer, hand)
     finally:
         engine.dispose()
 
 
 @contextmanager
-def _plain_refusals() -> Iterator[None]:
+def plain_refusals() -> Iterator[None]:
+    """Tells a refusal in words and ends the command with its exit code."""
     try:
         yield
     except ReleaseRefused as refused:
@@ -154,7 +155,7 @@ def list_(as_json: AsJson = False) -> None:
 
 def show(named: Named, as_json: AsJson = False) -> None:
     """显示一个规则版本的签署过程 / Show who signed a release, when, for which day."""
-    with _plain_refusals(), reading_settings() as reader:
+    with plain_refusals(), reading_settings() as reader:
         digest = find(reader, named).digest
     entry = next(entry for entry in _entries() if entry.digest == digest)
     if as_json:
@@ -162,9 +163,16 @@ def show(named: Named, as_json: AsJson = False) -> None:
         return
     console.print(f"{entry.version}  {STATUSES[entry.status]}", f"SHA-256 {entry.digest}", sep="\n")
     for act, _ in entry.acts:
-        more = f" → {act.effective_from}" if act.effective_from else ""
-        more += f" ← {act.restores[:12]}" if act.restores else ""
-        console.print(f"  {act.sequence}. {act.kind:<9} {act.signer}  {act.at:%Y-%m-%d %H:%M:%S} UTC{more}")
+        console.print(told(act), markup=False)
+
+
+def told(act: Act) -> str:
+    """One act in one line."""
+    more = f" → {act.effective_from}" if act.effective_from else ""
+    more += f" ← {act.restores[:12]}" if act.restores else ""
+    return (
+        f"  {act.sequence}. {act.kind:<9} {act.signer}  {act.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC{more}"
+    )
 
 
 def checked(folder: Path) -> Release:
@@ -188,7 +196,7 @@ def checked(folder: Path) -> Release:
 
 
 @contextmanager
-def reading_settings() -> Iterator[Any]:
+def reading_settings() -> Iterator[Reader]:
     """A reader of the configured database."""
     engine = connect(configuration.load().database_url.get_secret_value(), pool_size=1)
     try:
@@ -209,9 +217,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
         "version": entry.version,
         "digest": entry.digest,
         "status": entry.status,
-        "effective_from": entry.effective_from.isoformat()
-        if isinstance(entry.effective_from, date)
-        else None,
+        "effective_from": entry.effective_from.isoformat() if entry.effective_from else None,
         "acts": [signed.as_json() for signed in entry.acts],
     }
 
@@ -220,15 +226,18 @@ def _tell(release: Release, chinese: str, english: str) -> None:
     console.print(f"{release.version} {chinese} / {english}\n  SHA-256 {release.digest}", markup=False)
 
 
+COMMANDS: dict[str, Callable[..., None]] = {
+    "publish": publish,
+    "approve": approve,
+    "schedule": schedule,
+    "withdraw": withdraw,
+    "rollback": rollback_,
+    "list": list_,
+    "show": show,
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``hgrip rules``."""
-    for name, command in (
-        ("publish", publish),
-        ("approve", approve),
-        ("schedule", schedule),
-        ("withdraw", withdraw),
-        ("rollback", rollback_),
-        ("list", list_),
-        ("show", show),
-    ):
+    for name, command in COMMANDS.items():
         app.command(name)(command)
