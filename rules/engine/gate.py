@@ -102,7 +102,8 @@ def _asked(when: Schema) -> set[str]:
 
 def _known(branch: _Branch, name: str, value: Any) -> _Branch:
     """The branch for records whose field has this value, or is absent."""
-    return _Branch(_decided(branch.when, name, value), _decided(branch.then, name, value))
+    when = _decided(branch.when, name, value)
+    return _Branch(when, when and _decided(branch.then, name, value))
 
 
 def _decided(schema: Schema, name: str, value: Any) -> Schema:
@@ -133,7 +134,11 @@ def _decided(schema: Schema, name: str, value: Any) -> Schema:
 
 
 def _accepts(schema: Schema, value: Any) -> bool:
-    return schema is True or jsonschema_rs.Draft202012Validator(schema).is_valid(value)
+    if isinstance(schema, bool):
+        return schema
+    if isinstance(value, str) and schema.keys() <= {"const", "enum"}:
+        return value == schema.get("const", value) and value in schema.get("enum", [value])
+    return bool(jsonschema_rs.Draft202012Validator(schema).is_valid(value))
 
 
 def _any(branches: list[Schema], name: str, value: Any) -> Any:

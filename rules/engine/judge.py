@@ -8,6 +8,7 @@ from jsonschema_rs import ValidationErrorKind
 
 from rules.engine.forms import KEYWORDS
 from rules.engine.gate import gate_schema
+from rules.engine.proof import matrix_records
 from rules.engine.release import Release
 from rules.engine.rule import Rule, schema_of
 from schemas.findings import Finding
@@ -30,8 +31,17 @@ class Judge:
     """
 
     def __init__(self, release: Release) -> None:
+        """Compiles a release, and proves that both its shapes say the same on every cell of the matrix.
+
+        Raises:
+            RuntimeError: They do not: the compiler is wrong, and this release must not judge.
+        """
         self.release = release
         self._subjects = {subject: _Subject(release, subject) for subject in release.subjects}
+        for subject, compiled in self._subjects.items():
+            for record in matrix_records(release, subject):
+                if not compiled.agrees(record):
+                    raise RuntimeError(f"gate and rules of {release.version} differ on a {subject}: {record}")
 
     def judge(self, subject: str, record: Mapping[str, Any]) -> list[Finding]:
         """Everything the rules remark on one record, in the order of the form and the rules.
@@ -85,7 +95,8 @@ class _Subject:
         self._orders = [rule for rule in release.subject_rules(subject) if rule.order]
         self._place = {id_: place for place, id_ in enumerate(release.rules)}
         self._gate = _validator(gate_schema(form, self._rules)).is_valid
-        self._errors = _validator(schema_of(form, self._rules)).iter_errors
+        authored = _validator(schema_of(form, self._rules))
+        self._holds, self._errors = authored.is_valid, authored.iter_errors
 
     def judge(self, record: dict[str, Any]) -> list[Finding]:
         try:
@@ -100,6 +111,10 @@ class _Subject:
                 if rule.order and _disordered(record, rule.order, wrong)
             ]
         return findings
+
+    def agrees(self, record: dict[str, Any]) -> bool:
+        """Whether gate and authored rules say the same of a record."""
+        return self._gate(record) == self._holds(record)
 
     def _explain(self, record: dict[str, Any]) -> list[Finding]:
         by_form: dict[str, tuple[int, Finding]] = {}
