@@ -64,6 +64,10 @@ class Domain:
         for rule in self._rules():
             for place, fragment in rule_leaves(rule):
                 self._add(place, values(fragment))
+        for release in self._releases if self._rows else ():
+            for repository in release.repositories.values():
+                for name, identifier in repository.identifiers.items():
+                    self._add((name,), identifier.examples)
 
     def base(self, judge: Judge) -> dict[str, Any]:
         """A record on which a release remarks nothing, or as little as can be found."""
