@@ -1,7 +1,7 @@
 """File lists in PostgreSQL: streamed in with COPY, judged in the same pass, in constant memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from manifests.reader import Fault, Manifest, Row
 from rules.engine.normalise import RowNormaliser
+from rules.engine.release import Release
 from schemas.errors import Refusal, Text
 from schemas.findings import Finding, Severity
 from schemas.tables.contents import ManifestContent, ManifestJudgement, ManifestRow
@@ -34,25 +35,32 @@ COPY manifest_finding (manifest_id, release_digest, rule, severity, pointer, lin
 Record = Mapping[str, Any]
 
 
-@dataclass
 class Tally:
-    """What is known of a list once its rows have passed by."""
+    """What is known of a list once its rows have passed by.
 
-    rows: int = 0
-    unreadable: int = 0
-    categories: set[str] = field(default_factory=set)
-    repositories: set[str] = field(default_factory=set)
-    in_transit: set[str] = field(default_factory=set)
+    Only categories and repositories of the release count: whatever else a row says there has its finding, and
+    a list of nonsense must not grow what crosses Temporal.
+    """
+
+    def __init__(self, release: Release) -> None:
+        self._known_categories = release.categories.keys()
+        self._known_repositories = release.repositories.keys()
+        self.rows = 0
+        self.unreadable = 0
+        self.categories: set[str] = set()
+        self.repositories: set[str] = set()
+        self.in_transit: set[str] = set()
 
     def count(self, record: Record) -> None:
         """Take one row in."""
         self.rows += 1
-        for name, seen in (("category", self.categories), ("repository", self.repositories)):
-            value = record.get(name)
-            if isinstance(value, str):
-                seen.add(value)
-        if record.get("deposit") == "in_transit" and isinstance(record.get("repository"), str):
-            self.in_transit.add(record["repository"])
+        category, repository = record.get("category"), record.get("repository")
+        if category in self._known_categories:
+            self.categories.add(category)
+        if repository in self._known_repositories:
+            self.repositories.add(repository)
+            if record.get("deposit") == "in_transit":
+                self.in_transit.add(repository)
 
 
 @dataclass
@@ -117,7 +125,7 @@ def add_manifest(
         """An unknown name may be a person's, from a list without a header: its place stands in for it."""
         return column if column is None or column in known else str(manifest.header.index(column) + 1)
 
-    tally, counts = Tally(), Counts()
+    tally, counts = Tally(rulebook.release), Counts()
     for chunk in _chunks(manifest.rows()):
         rows = [row for row in chunk if isinstance(row, Row)]
         faults = [fault for fault in chunk if isinstance(fault, Fault)]
