@@ -74,9 +74,7 @@ class BackupActivities:
                     expires_at=backup.expires_at,
                     awaiting=awaited,
                 ),
-                remind_at=[
-                    backup.expires_at - before for before in sorted(procedure.reminders_before, reverse=True)
-                ],
+                remind_at=procedure.remind_at(order.at),
                 recheck_every=procedure.recheck_deposits_every,
             )
 

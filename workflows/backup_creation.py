@@ -183,7 +183,8 @@ class BackupCreation:
                 remind_at=recorded.remind_at,
                 recheck_every=recorded.recheck_every,
             )
-            self._await_deposits(saved.awaiting)
+            if saved.awaiting != self._progress.awaiting:  # else a save must not put the next look-up off
+                self._await_deposits(saved.awaiting)
         return saved
 
     async def _seal(self, update_id: str, command: Submit) -> Verdict:
