@@ -94,8 +94,8 @@ class _Subject:
         self._rules: list[Rule] = release.schema_rules(subject)
         self._orders = [rule for rule in release.subject_rules(subject) if rule.order]
         self._place = {id_: place for place, id_ in enumerate(release.rules)}
-        self._gate = _validator(gate_schema(form, self._rules)).is_valid
-        authored = _validator(schema_of(form, self._rules))
+        self._gate = validator(gate_schema(form, self._rules)).is_valid
+        authored = validator(schema_of(form, self._rules))
         self._holds, self._errors = authored.is_valid, authored.iter_errors
 
     def judge(self, record: dict[str, Any]) -> list[Finding]:
@@ -146,8 +146,8 @@ class _Subject:
         return ".".join((self._name, *names))
 
 
-def _validator(schema: Any) -> jsonschema_rs.Draft202012Validator:
-    """Formats are asserted; regular expressions run in linear time, so that no input can make one hang."""
+def validator(schema: Any) -> jsonschema_rs.Draft202012Validator:
+    """A compiled schema: formats are asserted, nothing remote is read, and no expression can make it hang."""
     return jsonschema_rs.Draft202012Validator(
         schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
     )
