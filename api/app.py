@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 import logs
 import settings as configuration
-from api import accounts, backups, drafts, health, notices, problems, procedures, uploads
+from api import accounts, backups, drafts, health, notices, problems, procedures, rules, uploads
 from api.auth import Authenticator
 from api.health import Check, Organization, ServiceInfo
 from api.platform import Platform
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         backups.router,
         drafts.router,
         uploads.router,
+        rules.router,
         health.router(_checks(app), _service_info()),
     ):
         app.include_router(router)

@@ -5,14 +5,13 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.accounts import Member
-from api.auth import Identity
 from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, Revision, asked
@@ -33,7 +32,6 @@ from schemas.http import backups as http
 from schemas.tables.contents import ManifestContent
 from store.database import Writer
 from store.manifests import add_manifest
-from store.operations import Asked
 from store.releases import Rulebook
 from workflows.backup_creation import BackupCreation
 
@@ -46,6 +44,20 @@ MEDIA_TYPES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": None,
 }
 """What a file list may be sent as, with an example where it is text."""
+
+MANIFEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {
+                "schema": {"type": "string", "format": "binary"},
+                **({"example": example} if example else {}),
+            }
+            for media_type, example in MEDIA_TYPES.items()
+        },
+    }
+}
+"""How a route that reads a file list describes its body."""
 
 
 class Upload(NamedTuple):
@@ -62,18 +74,7 @@ class Upload(NamedTuple):
     operation_id="uploadManifest",
     summary="上传文件清单 / Upload a file list",
     responses=SAVE,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                media_type: {
-                    "schema": {"type": "string", "format": "binary"},
-                    **({"example": example} if example else {}),
-                }
-                for media_type, example in MEDIA_TYPES.items()
-            },
-        }
-    },
+    openapi_extra=MANIFEST_BODY,
 )
 async def upload_manifest(
     backup_id: UUID,
@@ -93,7 +94,7 @@ async def upload_manifest(
     declared, rulebook = await run_in_threadpool(declared_step, platform, step, "manifest")
     await run_in_threadpool(require_own, platform, who, backup_id)
     limits = rulebook.release.procedure("backup-creation").limits
-    async with _spooled(request, limits.manifest_bytes_max) as upload:
+    async with spooled(request, limits.manifest_bytes_max) as upload:
         change = asked(
             platform, who.account_id, backup_id, "save_step", str(key), [step, revision, upload.sha256]
         )
@@ -110,7 +111,7 @@ async def upload_manifest(
             change,
             declared,
             rulebook,
-            lambda writer: _store(writer, upload, change, who, declared, rulebook),
+            lambda writer: add_list(writer, upload, change.id, who.account_id, declared, rulebook),
             lambda: send_update(platform, BackupCreation.save_step, save, change),
             spoken,
             response,
@@ -118,7 +119,7 @@ async def upload_manifest(
 
 
 @asynccontextmanager
-async def _spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
+async def spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
     """The body on disk for as long as the block lasts.
 
     Raises:
@@ -139,15 +140,18 @@ async def _spooled(request: Request, limit: int) -> AsyncIterator[Upload]:
         yield Upload(Path(f"/proc/self/fd/{file.fileno()}"), digest.hexdigest(), media_type)
 
 
-def _store(
-    writer: Writer, upload: Upload, change: Asked, who: Identity, declared: Step, rulebook: Rulebook
+def add_list(
+    writer: Writer, upload: Upload, content_id: UUID, account_id: UUID, declared: Step, rulebook: Rulebook
 ) -> ManifestContent:
+    """Store an uploaded list and judge it.
+
+    Raises:
+        Refusal: ``too_many_rows`` or ``unreadable_manifest``.
+    """
     limits = rulebook.release.procedure("backup-creation").limits
     try:
         manifest = open_manifest(upload.path, upload.media_type, Limits(rows=limits.manifest_rows_max))
-        return add_manifest(
-            writer, manifest, change.id, who.account_id, upload.sha256, rulebook, declared.form
-        )
+        return add_manifest(writer, manifest, content_id, account_id, upload.sha256, rulebook, declared.form)
     except UnreadableFile as unreadable:
         fault = unreadable.fault
         if fault.code == "file.too_many_rows":

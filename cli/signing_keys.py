@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,14 +21,14 @@ USAGE = 2
 @app.command()
 def new(
     id: Annotated[str, typer.Option(help="代号，勿用姓名 / A handle, not a person's name")],  # noqa: A002
-    role: Annotated[list[Role], typer.Option(help=f"角色，可多个 / Role: {', '.join(get_args(Role))}")],
+    role: Annotated[Role, typer.Option(help="起草人或审批人 / Proposes, or approves and schedules")],
     out: Annotated[Path | None, typer.Option(help="私钥文件 / File of the private key")] = None,
 ) -> None:
     """生成一对签名密钥，私钥仅本人可读 / Make a key pair; only you can read the private half."""
     path = out or Path(f"{id}.key.json")
     try:
         key = SigningKey.generate(id)
-        entry = Signers(signers={id: Signer(public_key=key.public_key, roles=tuple(role))})
+        entry = Signers(signers={id: Signer(public_key=key.public_key, roles=(role,))})
         write_private(key, path)
     except FileExistsError:
         console.print(f"文件已存在，不会覆盖 / There is a file already, left as it is: {path}", style="red")

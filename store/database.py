@@ -55,6 +55,13 @@ def writing(engine: Engine) -> Iterator[Writer]:
         yield Writer(session)
 
 
+@contextmanager
+def rehearsing(engine: Engine) -> Iterator[Writer]:
+    """A transaction that is always rolled back: what would come of it, and no trace of it."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield Writer(session)
+
+
 def migrations(url: str) -> Config:
     """The migration scripts, bound to a database."""
     config = Config()

@@ -24,6 +24,32 @@ SHORTEST = 8
 """Digits that name a release by the beginning of its digest."""
 
 
+Status = Literal["proposed", "approved", "scheduled", "in_force", "superseded", "withdrawn", "untrusted"]
+"""待批准、已批准、待生效、生效中、已被取代、已撤回、不可信."""
+
+_STATUS: dict[Kind, Status] = {
+    "propose": "proposed",
+    "approve": "approved",
+    "schedule": "scheduled",
+    "withdraw": "withdrawn",
+}
+
+
+class Entry(NamedTuple):
+    """One release as the ledger shows it.
+
+    Attributes:
+        effective_from: The day set; None before that.
+        acts: Who signed what, when.
+    """
+
+    digest: str
+    version: str
+    status: Status
+    effective_from: date | None
+    acts: list[SignedAct]
+
+
 class Rulebook(NamedTuple):
     """One release, ready to judge."""
 
@@ -94,6 +120,11 @@ class Rulebooks:
             release = Release.from_canonical(row.canonical)
             self._compiled[digest] = Rulebook(release, Judge(release))
         return self._compiled[digest]
+
+    def entries(self, session: Session, at: datetime) -> list[Entry]:
+        """Every release with its status at an instant, the one published last first."""
+        self._follow_signers()
+        return entries(session, self._signers, at)
 
     def _prove(self, session: Session, digest: str) -> bool:
         signed, reason = proven(session, digest, self._signers)
@@ -174,32 +205,6 @@ def _signed(row: RulebookAct, version: str) -> SignedAct:
         return SignedAct(Act(release=row.release_digest, version=version, **fields), row.signature)
     except ValidationError:
         raise ReleaseRefused("bad_signature") from None
-
-
-Status = Literal["proposed", "approved", "scheduled", "in_force", "superseded", "withdrawn", "untrusted"]
-"""待批准、已批准、待生效、生效中、已被取代、已撤回、不可信."""
-
-_STATUS: dict[Kind, Status] = {
-    "propose": "proposed",
-    "approve": "approved",
-    "schedule": "scheduled",
-    "withdraw": "withdrawn",
-}
-
-
-class Entry(NamedTuple):
-    """One release as the ledger shows it.
-
-    Attributes:
-        effective_from: The day set; None before that.
-        acts: Who signed what, when.
-    """
-
-    digest: str
-    version: str
-    status: Status
-    effective_from: date | None
-    acts: list[SignedAct]
 
 
 def entries(session: Session, signers: Signers, at: datetime) -> list[Entry]:
