@@ -66,7 +66,7 @@ class BackupCreationProcedure(Part):
     number: NumberFormat
     decision: Text | None = None
 
-    def remind_at(self, saved_at: datetime) -> list[datetime]:
+    def remind_at(self, saved_at: dt.datetime) -> list[dt.datetime]:
         """When to remind of a draft that was saved then, soonest first; never before it was saved."""
         expires_at = saved_at + self.expires_after
         return sorted(expires_at - before for before in self.reminders_before if before < self.expires_after)
