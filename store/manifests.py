@@ -177,7 +177,7 @@ def judge_manifest(
         return
     counts = Counts()
     form = writer.get_one(ManifestContent, manifest_id).form
-    for records in _stored_rows(writer, manifest_id):
+    for records in stored_rows(writer, manifest_id):
         _add_findings(writer, manifest_id, rulebook, form, records, counts, {})
         progress(records[-1][0])
     _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
@@ -194,7 +194,8 @@ def _judgement(manifest_id: UUID, rulebook: Rulebook, counts: Counts) -> Manifes
     )
 
 
-def _stored_rows(session: Session, manifest_id: UUID) -> Iterator[list[tuple[int, Record]]]:
+def stored_rows(session: Session, manifest_id: UUID) -> Iterator[list[tuple[int, Record]]]:
+    """The rows of a stored list by line, a chunk at a time."""
     after = 0
     while True:
         query = (

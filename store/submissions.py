@@ -1,6 +1,6 @@
 """A backup as its rules see it: every step, every finding, by one release."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -57,7 +57,23 @@ class Assessment:
         return self.counts.error == 0 and not self.unjudged
 
 
-def assess(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UUID) -> Assessment:
+RowCounts = Callable[[Session, Rulebook, ManifestContent], Counts | None]
+"""Counts the findings of a release on the rows of a list; None where it has not judged them."""
+
+
+def stored_counts(session: Session, rulebook: Rulebook, manifest: ManifestContent) -> Counts | None:
+    """What the release said when it judged the rows."""
+    judgement = session.get(ManifestJudgement, (manifest.id, rulebook.release.digest))
+    return Counts(judgement.errors, judgement.warnings, judgement.advice) if judgement else None
+
+
+def assess(
+    session: Session,
+    rulebook: Rulebook,
+    forms: FormStore,
+    backup_id: UUID,
+    rows: RowCounts = stored_counts,
+) -> Assessment:
     """Judge everything saved of a backup; a step of the procedure that is not saved is open."""
     loaded = _load(session, backup_id, rulebook.release.digest)
     saved = {step.step: step for step, *_ in loaded}
@@ -68,7 +84,7 @@ def assess(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UU
         assessed = AssessedStep(step)
         if step.id in saved:
             content_id = saved[step.id].content_id
-            assessed = assess_content(session, rulebook, forms, step, content_id, awaited)
+            assessed = assess_content(session, rulebook, forms, step, content_id, awaited, rows)
             assessed.saved = saved[step.id]
         steps.append(assessed)
     record = submission_record(rulebook.release, procedure, {step.step.id: step.record for step in steps})
@@ -113,7 +129,13 @@ def awaiting(session: Session, backup_id: UUID) -> list[str]:
 
 
 def assess_content(
-    session: Session, rulebook: Rulebook, forms: FormStore, step: Step, content_id: UUID, awaited: list[str]
+    session: Session,
+    rulebook: Rulebook,
+    forms: FormStore,
+    step: Step,
+    content_id: UUID,
+    awaited: list[str],
+    rows: RowCounts = stored_counts,
 ) -> AssessedStep:
     """Judge one content for one step, whether or not the step refers to it now."""
     if step.kind == "form":
@@ -121,8 +143,8 @@ def assess_content(
         findings = _judge(rulebook, step.judged_by, form)
         return AssessedStep(step, record=form, findings=findings, counts=Counts.of(findings))
     manifest = session.get_one(ManifestContent, content_id)
-    judgement = session.get(ManifestJudgement, (content_id, rulebook.release.digest))
-    on_rows = Counts(judgement.errors, judgement.warnings, judgement.advice) if judgement else Counts()
+    judged = rows(session, rulebook, manifest)
+    on_rows = judged or Counts()
     record = {
         "rows": manifest.rows,
         "unreadable_rows": manifest.unreadable_rows,
@@ -138,7 +160,7 @@ def assess_content(
         manifest=manifest,
         findings=findings,
         counts=Counts.of(findings) + on_rows + Counts(error=manifest.unreadable_rows),
-        judged=judgement is not None,
+        judged=judged is not None,
     )
 
 
