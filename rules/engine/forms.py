@@ -102,18 +102,29 @@ def unguarded(schema: Any) -> Any:
 
 def refuses_control(pattern: str) -> bool:
     """Whether a pattern evidently matches no text with a control character."""
-    pieces = _PIECE.findall(pattern)
-    depth = 0
-    for piece in pieces:
-        depth += (piece == "(") - (piece == ")")
-        if piece == "." or (piece == "|" and depth == 0):
-            return False
+    found = pieces(pattern)
+    for piece in found:
         if piece.startswith("[^"):
             if not any(range_ in piece for range_ in _REFUSES_CONTROL):
                 return False
-        elif _MAY_BE_CONTROL.search(piece):
+        elif piece == "." or _MAY_BE_CONTROL.search(piece):
             return False
-    return pieces[:1] == ["^"] and pieces[-1:] == ["$"]
+    return found[:1] == ["^"] and found[-1:] == ["$"] and not has_open_alternation(pattern)
+
+
+def pieces(pattern: str) -> list[str]:
+    """A regular expression cut into characters, character groups, escapes and signs."""
+    return _PIECE.findall(pattern)
+
+
+def has_open_alternation(pattern: str) -> bool:
+    """Whether ``|`` stands outside brackets, so that ``^`` binds only the first branch and ``$`` the last."""
+    depth = 0
+    for piece in pieces(pattern):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "|" and depth == 0:
+            return True
+    return False
 
 
 def places(

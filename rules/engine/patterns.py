@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 
 from rules.engine.faults import Fault, Text
-from rules.engine.forms import NO_CONTROL
+from rules.engine.forms import NO_CONTROL, has_open_alternation, pieces
 from rules.engine.source import Path_, Source
 
 _CLASS = re.compile(r"(?<!\\)(?:\\\\)*\\([dDwWsSbBpP])")
@@ -51,7 +51,62 @@ def _pattern(source: Source, holder: dict[str, Any], path: Path_) -> Iterator[Fa
             Text("不写全就会放过前后多余的字符。", "Otherwise characters before and after pass."),
             Text("请以 ^ 开头、以 $ 结尾。", "Begin it with ^ and end it with $."),
         )
+    if has_open_alternation(pattern):
+        yield source.fault(
+            here,
+            Text("格式里的“|”没有放在括号里。", "A “|” of the pattern stands outside brackets."),
+            Text(
+                "这时 ^ 只管第一支、$ 只管最后一支，会放过前后多余的字符。",
+                "Then ^ holds for the first branch and $ for the last only, and more characters pass.",
+            ),
+            Text("请写成 ^(甲|乙)$。", "Write ^(one|other)$."),
+        )
+    if explodes(pattern):
+        yield source.fault(
+            here,
+            Text(
+                "格式里重复了本身含有重复或“|”的括号。",
+                "The pattern repeats brackets that hold a repetition or a “|” themselves.",
+            ),
+            Text(
+                "导出后在别的校验器里，一个值就可能让它卡死。",
+                "In other validators, once exported, one value can make it hang.",
+            ),
+            Text("请写明最多重复几次，或去掉里层的重复。", "Say how often at most, or drop the inner one."),
+        )
     yield from _examples(source, holder, path)
+
+
+def explodes(pattern: str) -> bool:
+    """Whether a group that can match the same text in several ways is repeated without end."""
+    groups: list[list[str]] = [[]]
+    found = pieces(pattern)
+    for piece, then in zip(found, [*found[1:], ""], strict=True):
+        if piece == "(":
+            groups.append([])
+        elif piece == ")" and len(groups) > 1:
+            group = groups.pop()
+            if then in ("*", "+") and not _separated(group):
+                return True
+            groups[-1] += ["(", *group, ")"]
+        else:
+            groups[-1].append(piece)
+    return False
+
+
+def _separated(group: list[str]) -> bool:
+    """Whether a group repeats nothing, or its repetitions are parted by a character nothing in it matches."""
+    if not {"|", "*", "+", "?", "{"} & {*group}:
+        return True
+    classes = [piece for piece in group if piece.startswith("[") or piece == "."]
+    ends = [group[-1]] if {*group[1:2]} & {"*", "+", "?", "{"} else [group[0], group[-1]]
+    return "|" not in group and any(
+        end not in classes
+        and end not in "()*+?}"
+        and group.count(end) == 1
+        and not any(re.fullmatch(class_, end.removeprefix("\\")) for class_ in classes)
+        for end in ends
+    )
 
 
 def _examples(source: Source, holder: dict[str, Any], path: Path_) -> Iterator[Fault]:
