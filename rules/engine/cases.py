@@ -14,6 +14,7 @@ from rules.engine.load import read_checked, rule_files
 from rules.engine.release import Release
 from rules.engine.rule import Rule
 from rules.engine.source import Source
+from rules.engine.thresholds import untried_thresholds
 
 
 class Case(NamedTuple):
@@ -42,7 +43,7 @@ def run_cases(folder: Path, release: Release) -> list[CaseFailure]:
     cases = list(read_cases(folder))
     judge = Judge(release)
     failures = [failure for case in cases for failure in _run(judge, case)]
-    return failures or list(_untried(release, judge, cases))
+    return failures or [*_untried(release, judge, cases), *_untried_thresholds(release, cases)]
 
 
 def read_cases(folder: Path) -> Iterator[Case]:
@@ -132,6 +133,12 @@ def _untried(release: Release, judge: Judge, cases: list[Case]) -> Iterator[Case
                 case for case in by_subject[subject] if rule.id not in case.findings and applies(case.record)
             ]
             yield from _lacks(rule, "refuses" if not refused else "accepts" if not accepted else "")
+
+
+def _untried_thresholds(release: Release, cases: list[Case]) -> Iterator[CaseFailure]:
+    for subject in sorted(release.subjects):
+        records = [case.record for case in cases if case.subject == subject]
+        yield from untried_thresholds(release, subject, records)
 
 
 def _lacks(rule: Rule, what: str) -> Iterator[CaseFailure]:
