@@ -276,7 +276,7 @@ _TABLE = (
              "Try again later; what you saved is still there. The operator has to publish a release first."),
     ),
     Error(
-        "release_untrusted", 503, False,
+        "release_untrusted", 500, False,
         Text("规则版本未通过验证", "The release of the rulebook could not be proven"),
         Text("该规则版本的内容或签名与记录不符，平台不予采用。请联系管理员用 hgrip rules list 核查。",
              "Its content or a signature does not fit, so the platform does not use it. Please ask the "

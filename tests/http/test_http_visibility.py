@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
-from http_deployment import EXAMPLES, PROJECT, Deployment, keyed, open_draft, upload
+from http_deployment import EXAMPLES, PROJECT, REPOSITORY, Deployment, keyed, open_draft, upload
+
+from rules.engine.load import load_rulebook
 
 NOBODY = (
     "/livez",
@@ -15,8 +17,15 @@ NOBODY = (
     "/problems",
     "/problems/{code}",
     "/v1/procedures/backup-creation",
+    "/v1/rules/matrix",
+    "/v1/rules/releases",
+    "/v1/rules/releases/{digest}",
+    "/v1/rules/{rule_id}",
 )
 """Addresses that want no token: what they say is the same for everyone."""
+ANYBODY = ("signIn", "evaluateRecords", "evaluateManifest")
+"""What every account may do: it touches no backup."""
+RELEASE = load_rulebook(REPOSITORY / "rules")
 
 
 class Route(NamedTuple):
@@ -44,11 +53,14 @@ def send(account: httpx2.Client, route: Route, **parts: str) -> httpx2.Response:
     names = {parameter["name"] for parameter in route.operation.get("parameters", ())}
     headers = keyed() if "Idempotency-Key" in names else {}
     headers |= {"If-Match": '"1"'} if "If-Match" in names else {}
-    path = route.path.format_map({"code": "not_found", "step": step_of(route), **parts})
+    rules = {"rule_id": "wgs.raw.repository", "digest": RELEASE.digest}
+    path = route.path.format_map({"code": "not_found", "step": step_of(route), **rules, **parts})
     body: dict[str, Any] = {}
     if "application/json" in content:
         body = {"json": {} if "deposit-checks" in path else PROJECT}
         body = {"json": {"step": "project", "content": PROJECT}} if path == "/v1/backups" else body
+        if path == "/v1/rule-evaluations":
+            body = {"json": {"subject": "project", "records": [PROJECT]}}
     elif content:
         headers["Content-Type"], body = "text/csv", {"content": b"file_name\nA.bam\n"}
     return account.request(route.method, path, headers=headers, **body)
@@ -139,7 +151,7 @@ def test_who_may_not_work_with_backups_is_told_which_step_is_missing_and_where(
 ) -> None:
     with deployment.account("zhang", language, **claims) as account:
         for route in routes:
-            if route.path in NOBODY or str(route) == "signIn":
+            if route.path in NOBODY or str(route) in ANYBODY:
                 continue
             refused = send(account, route, **zhangs)
             assert (refused.status_code, refused.json()["type"]) == (403, f"/problems/{problem}"), str(route)
