@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rules.engine.conditions import Box, Wording, box, merged
-from rules.engine.domain import Domain, Place, Probe, apply, rule_leaves
+from rules.engine.domain import ABSENT, Domain, Place, Probe, apply, rule_leaves
 from rules.engine.faults import Text
 from rules.engine.judge import Judge
 from rules.engine.release import Release
@@ -18,6 +18,7 @@ VERDICTS: Mapping[Severity | None, Text] = {
     "warning": Text("接受并提醒", "accepted with a warning"),
     "error": Text("拒绝", "refused"),
 }
+_FORMAT, _FILE_NAME = ("file_format",), ("file_name",)
 _GRAVEST: tuple[Severity, ...] = ("error", "warning", "advice")
 
 
@@ -108,9 +109,15 @@ class _Comparison:
         found = list(self._untold(bases[0]))
         if not self._judges[1].judge(self._subject, bases[0]):
             bases[1] = bases[0]
+        whole: dict[Any, Any] = {}
         for probe in self._domain.cells():
             before, after = self._ask(probe, bases)
-            self._note(probe, _gravest(before), _gravest(after))
+            turned, cell = (_gravest(before), _gravest(after)), _cell(probe)
+            if _FILE_NAME in probe.conditions and whole.get(cell) == turned:
+                continue  # the cell has turned as a whole
+            if probe.conditions.get(_FORMAT) is ABSENT:
+                whole.setdefault(cell, turned)
+            self._note(probe, *turned)
         for probe in self._domain.questions():
             before, after = self._ask(probe, bases)
             gone, come = _minus(before, after), _minus(after, before)
@@ -166,6 +173,14 @@ class _Comparison:
                 name = self._wording.field((field,))
                 when = Text(f"同一清单里{name.zh}重复", f"the same {name.en} twice in one list")
                 yield Change(self._subject, when, first.get(field), second.get(field))
+
+
+def _cell(probe: Probe) -> frozenset[tuple[Place, str]]:
+    """What a probe says besides format and file name."""
+    told = probe.conditions.items()
+    return frozenset(
+        (place, value) for place, value in told if place not in (_FORMAT, _FILE_NAME) and value is not ABSENT
+    )
 
 
 def _minus(some: list[Finding], others: list[Finding]) -> list[Finding]:

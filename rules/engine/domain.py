@@ -127,7 +127,8 @@ class Domain:
         asked |= {frozenset([place]) for place in self.candidates}
         answered = frozenset((name,) for name in self._cell_fields()) if self._rows else frozenset()
         open_ = {question for question in asked if len(question) == 1 or not question <= answered}
-        return [question for question in open_ if not any(question < other for other in open_)]
+        widest = [question for question in open_ if not any(question < other for other in open_)]
+        return sorted(widest, key=sorted)
 
     def _cell_fields(self) -> frozenset[str]:
         kinds = {cell.kind[0] for release in self._releases for cell in release.cells if cell.kind}

@@ -103,13 +103,13 @@ def pattern_edits(pattern: str) -> Iterator[tuple[str, str]]:
         for other in (count - 1, count + 1):
             text = f"{pattern[: repeat.start()]}{{{other}{more}}}{pattern[repeat.end() :]}"
             found[f"pattern {{{count}{more}}} → {{{other}{more}}} at {repeat.start()}"] = text
-    alternatives = _ALTERNATIVES.search(pattern)
-    parts = alternatives[1].split("|") if alternatives else []
-    for part in parts if alternatives and len(parts) > 1 else ():
-        rest = "|".join(other for other in parts if other != part)
-        found[f"pattern without {_spelt(part)}"] = (
-            pattern[: alternatives.start(1)] + rest + pattern[alternatives.end(1) :]
-        )
+    if (listed := _ALTERNATIVES.search(pattern)) and "|" in listed[1]:
+        parts = listed[1].split("|")
+        for part in parts:
+            rest = "|".join(other for other in parts if other != part)
+            found[f"pattern without {_spelt(part)}"] = (
+                pattern[: listed.start(1)] + rest + pattern[listed.end(1) :]
+            )
     yield from ((what, text) for what, text in found.items() if text != pattern)
 
 
