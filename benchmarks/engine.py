@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from statistics import median
 from typing import Any, NamedTuple
 
+from benchmarks import engine_columns
 from benchmarks.ground import Ground
 from benchmarks.lists import rows
 from benchmarks.rows import BLOCKS, Row, interval
@@ -40,7 +41,10 @@ class Measured(NamedTuple):
 async def measure(ground: Ground) -> list[Row]:
     """Judge a million records in a process of their own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        measured = await asyncio.get_running_loop().run_in_executor(process, _measured)
+        loop = asyncio.get_running_loop()
+        measured = await loop.run_in_executor(process, _measured)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        more = await loop.run_in_executor(process, engine_columns.measured)
     ratios = [judged / floor for judged, floor in zip(measured.judged, measured.looked_up, strict=True)]
     microseconds = [1e6 * block / IN_BLOCK for block in measured.judged]
     floor = 1e6 * median(measured.looked_up) / IN_BLOCK
@@ -65,6 +69,7 @@ async def measure(ground: Ground) -> list[Row]:
             spread=interval(microseconds),
         ),
         Row("judge_peak_mib", f"{what}, peak memory of the process", measured.peak_mib, "MiB"),
+        *more,
     ]
 
 

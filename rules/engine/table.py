@@ -101,25 +101,28 @@ class DecisionTable:
     def frame(self, rows: Iterable[Row]) -> tuple[pl.DataFrame, list[Row]]:
         """Rows as columns, and apart those that do not fit: unknown fields, values of another kind."""
         several = list(rows)
-        if self._all_fit(several):
+        columns = self._values(several)
+        if self._all_fit(columns, several):
             try:
-                return self._frame(several), []
+                return self._frame(columns, several), []
             except (TypeError, UnicodeEncodeError):  # a number too great, a lone surrogate: which row?
                 pass
         fitting = [row for row in several if self._fits(row[1])]
-        return self._frame(fitting), [row for row in several if not self._fits(row[1])]
+        odd = [row for row in several if not self._fits(row[1])]
+        return self._frame(self._values(fitting), fitting), odd
 
-    def _frame(self, rows: list[Row]) -> pl.DataFrame:
-        columns = {name: [record.get(name) for _, record in rows] for name in self.schema}
+    def _values(self, rows: list[Row]) -> dict[str, list[Any]]:
+        return {name: [record.get(name) for _, record in rows] for name in self.schema}
+
+    def _frame(self, columns: dict[str, list[Any]], rows: list[Row]) -> pl.DataFrame:
         lines = [line for line, _ in rows]
         return pl.DataFrame({"line": lines, **columns}, schema={"line": pl.Int64, **self.schema})
 
-    def _all_fit(self, rows: list[Row]) -> bool:
+    def _all_fit(self, columns: dict[str, list[Any]], rows: list[Row]) -> bool:
         """Asked of all rows at once: no value is of another kind, and no row has more than known fields."""
         present = 0
-        for name, kind in self._python.items():
-            values = [record.get(name) for _, record in rows]
-            if not {*map(type, values)} <= {kind, type(None)}:
+        for name, values in columns.items():
+            if not {*map(type, values)} <= {self._python[name], type(None)}:
                 return False
             present += len(values) - values.count(None)
         return present == sum(len(record) for _, record in rows)
