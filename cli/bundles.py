@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 import settings as configuration
-from cli.releases import REFUSED, Named, plain_refusals, reading_settings, told
+from cli.releases import REFUSED, Named, reading_settings, told
 from cli.signing_keys import fingerprint
 from rules.engine.acts import ReleaseRefused
 from rules.engine.bundle import BundleError, pack, schemas, unpack
@@ -22,7 +22,7 @@ def export(
 ) -> None:
     """导出 JSON Schema 与带签名的离线包 / Write the JSON Schemas and a signed bundle for offline use."""
     signers = Signers.load(configuration.load().rule_signers)
-    with plain_refusals(), reading_settings() as reader:
+    with reading_settings() as reader:
         release = find(reader, named)
         signed, reason = proven(reader, release.digest, signers)
         if reason is not None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 import settings as configuration
 from rules.engine.acts import Act, ReleaseRefused, china_day, next_version
@@ -24,7 +25,7 @@ from store.releases import Entry, Status, entries, find
 
 console = Console(highlight=False, soft_wrap=True)
 
-FOUND_FAULTS, NOT_FOUND, CONFLICT, REFUSED = 1, 3, 4, 5
+FOUND_FAULTS, NOT_FOUND, CONFLICT, REFUSED, DEPENDENCY_DOWN = 1, 3, 4, 5, 6
 _EXIT_CODES = {"unknown_release": NOT_FOUND, "version_taken": CONFLICT, "wrong_order": CONFLICT}
 """Any other refusal ends with `REFUSED`."""
 
@@ -77,6 +78,12 @@ def plain_refusals() -> Iterator[None]:
     except ReleaseRefused as refused:
         console.print(str(refused), style="red", markup=False)
         raise typer.Exit(_EXIT_CODES.get(refused.code, REFUSED)) from None
+    except OperationalError:
+        console.print(
+            "无法连接 PostgreSQL，请检查它是否运行 / PostgreSQL cannot be reached; check that it runs",
+            style="red",
+        )
+        raise typer.Exit(DEPENDENCY_DOWN) from None
 
 
 def publish(
@@ -155,7 +162,7 @@ def list_(as_json: AsJson = False) -> None:
 
 def show(named: Named, as_json: AsJson = False) -> None:
     """显示一个规则版本的签署过程 / Show who signed a release, when, for which day."""
-    with plain_refusals(), reading_settings() as reader:
+    with reading_settings() as reader:
         digest = find(reader, named).digest
     entry = next(entry for entry in _entries() if entry.digest == digest)
     if as_json:
@@ -197,10 +204,10 @@ def checked(folder: Path) -> Release:
 
 @contextmanager
 def reading_settings() -> Iterator[Reader]:
-    """A reader of the configured database."""
+    """A reader of the configured database; a refusal is told in words and ends with its exit code."""
     engine = connect(configuration.load().database_url.get_secret_value(), pool_size=1)
     try:
-        with reading(engine) as reader:
+        with plain_refusals(), reading(engine) as reader:
             yield reader
     finally:
         engine.dispose()
