@@ -254,11 +254,13 @@ def _advance(writer: Writer, order: contract.RecordStep) -> None:
     place = {"backup_id": order.backup_id, "step": command.step}
     saved: Executable
     if command.revision == 0:
-        saved = insert(BackupStep).values(**place, revision=1, **content).on_conflict_do_nothing()
+        first = insert(BackupStep).values(**place, revision=1, **content).on_conflict_do_nothing()
+        saved = first.returning(col(BackupStep.revision))
     else:
         current = update(BackupStep).filter_by(**place, revision=command.revision)
-        saved = current.values(revision=command.revision + 1, **content)
-    if writer.execute(saved).rowcount == 0:  # type: ignore[attr-defined]  # a change's result has it
+        next_ = current.values(revision=command.revision + 1, **content)
+        saved = next_.returning(col(BackupStep.revision))
+    if writer.execute(saved).first() is None:
         raise Refusal("stale_revision")
 
 
