@@ -18,23 +18,32 @@ OMIX_VARIANTS = ("repositories/omix.yaml", "formats:\n", "formats:\n  variants:\
         (
             [("requirements/security-review.yaml", "exclusiveMinimum: 500", "exclusiveMinimum: 300")],
             [
-                "备份信息，信息类型 全外显子组测序、全基因组测序，人数 301–500，安全审查意见编号 不填：接受 → 接受并告知"
+                (
+                    "备份信息，信息类型 全外显子组测序、全基因组测序，人数 301–500，"
+                    "安全审查意见编号 不填：接受 → 接受并告知"
+                )
             ],
             [
-                "backup information, categories whole-exome sequencing or whole-genome sequencing, "
-                "number of persons 301–500, number of the security review left empty: "
-                "accepted → accepted with advice"
+                (
+                    "backup information, categories whole-exome sequencing or whole-genome sequencing, "
+                    "number of persons 301–500, number of the security review left empty: "
+                    "accepted → accepted with advice"
+                )
             ],
         ),
         (
             [("categories/wes.yaml", "repositories: [gvm]", "repositories: [gvm, omix]"), OMIX_VARIANTS],
             [
-                "数据文件信息，信息类型 全外显子组测序，数据类型 变异数据，数据资源库 OMIX，"
-                "生物标志物类别 不填，文件格式 不填、vcf：拒绝 → 接受"
+                (
+                    "数据文件信息，信息类型 全外显子组测序，数据类型 变异数据，数据资源库 OMIX，"
+                    "生物标志物类别 不填，文件格式 不填、vcf：拒绝 → 接受"
+                )
             ],
             [
-                "data file, category whole-exome sequencing, data type variants, repository OMIX, "
-                "kind of biomarker left empty, file format left empty or vcf: refused → accepted"
+                (
+                    "data file, category whole-exome sequencing, data type variants, repository OMIX, "
+                    "kind of biomarker left empty, file format left empty or vcf: refused → accepted"
+                )
             ],
         ),
         (
