@@ -101,7 +101,7 @@ class Rulebooks:
             if scheduled not in self._proven:
                 self._proven[scheduled] = self._prove(session, scheduled.digest)
             if self._proven[scheduled]:
-                return self.by_digest(session, scheduled.digest)
+                return self._compile(session, scheduled.digest)
         raise Refusal("no_rulebook_in_force")
 
     def by_digest(self, session: Session, digest: str) -> Rulebook:
@@ -112,12 +112,16 @@ class Rulebooks:
                 was never scheduled or has been altered.
         """
         if digest not in self._compiled:
-            row = session.get(RulebookRelease, digest)
-            if row is None:
+            if session.get(RulebookRelease, digest) is None:
                 raise Refusal("no_rulebook_in_force")
             if not self._prove(session, digest):
                 raise Refusal("release_untrusted")
-            release = Release.from_canonical(row.canonical)
+        return self._compile(session, digest)
+
+    def _compile(self, session: Session, digest: str) -> Rulebook:
+        """A proven release, compiled the first time."""
+        if digest not in self._compiled:
+            release = Release.from_canonical(session.get_one(RulebookRelease, digest).canonical)
             self._compiled[digest] = Rulebook(release, Judge(release))
         return self._compiled[digest]
 

@@ -304,6 +304,20 @@ def test_a_release_put_into_the_database_without_signatures_never_judges(
     assert judging(engine, rulebooks) == "2026.11.1"
 
 
+def test_a_release_stored_before_signatures_were_wanted_judges_once_it_is_signed(
+    engine: Engine, rulebooks: Rulebooks, signers: DevelopmentSigners, release_of: MakeRelease
+) -> None:
+    release = release_of("2026.11.1")
+    with writing(engine) as writer:
+        writer.execute(
+            text("INSERT INTO rulebook_release VALUES (:digest, '2026.11.1', :canonical, now())"),
+            {"digest": release.digest, "canonical": release.canonical()},
+        )
+    assert judging(engine, rulebooks) == "no_rulebook_in_force"
+    put_in_force(engine, signers, release)
+    assert judging(engine, rulebooks) == "2026.11.1"
+
+
 def test_trust_follows_the_file_of_keys_without_a_restart(
     engine: Engine, release_of: MakeRelease, tmp_path: Path
 ) -> None:
