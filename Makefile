@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test run check lint types bench lock clean
+.PHONY: help demo test run check lint types bench bench-rules lock clean
 
 help: ## 本说明 / this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## 演示：从三步填写到备份编号 / play from three steps to a backup number, then stop
 	$(BIN)/hgrip demo
@@ -28,6 +28,9 @@ types: $(READY)
 
 bench: $(READY) ## 性能比值，写入 var/bench.json / ratios, written to var/bench.json
 	$(BIN)/python -m benchmarks
+
+bench-rules: $(READY) ## 规则引擎与同类比较，写入 docs/ / the rule engine beside its peers, written to docs/
+	$(BIN)/python -m benchmarks.rules_peers
 
 lock: ## 重新锁定依赖 / lock the dependencies anew
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
