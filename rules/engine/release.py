@@ -71,6 +71,10 @@ class Release:
         self._judged: dict[str, dict[str, Any]] = {
             id_: compile_form(content, judged) for id_, content in forms.items()
         }
+        self._category_fields = {
+            id_: tuple(path[0] for path, field in places(form) if field.get("x-values-from") == "categories")
+            for id_, form in self._forms.items()
+        }
         self._compiled = self._compile()
         self.rules: Mapping[str, Rule] = {rule.id: rule for rule in (*self._form_rules(), *self._compiled)}
 
@@ -124,6 +128,10 @@ class Release:
     def personal_fields(self, form: str) -> frozenset[str]:
         """Top-level fields that hold a person's name, telephone or e-mail, here or inside."""
         return frozenset(path[0] for path, field in places(self._forms[form]) if field.get("x-personal"))
+
+    def category_fields(self, form: str) -> tuple[str, ...]:
+        """Top-level fields of a form that ask for categories, here or inside."""
+        return self._category_fields[form]
 
     def repository(self, id: str) -> Repository:  # noqa: A002
         """The repository of that id.

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rules.engine.forms import places
 from rules.engine.procedures import BackupCreationProcedure
 from rules.engine.release import Release
 
@@ -31,7 +30,7 @@ def submission_record(
     for step in procedure.steps:
         content = steps[step.id] or {}
         if step.kind == "form":
-            declared |= _declared(release, step.form, content)
+            declared |= _declared(release.category_fields(step.form), content)
         else:
             listed |= {*content.get("categories", ())}
             in_transit |= {*content.get("in_transit", ())}
@@ -44,13 +43,10 @@ def submission_record(
     }
 
 
-def _declared(release: Release, form: str, record: Mapping[str, Any]) -> set[str]:
+def _declared(fields: tuple[str, ...], record: Mapping[str, Any]) -> set[str]:
     """Categories a form's record names, in whichever field asks for them."""
     found: set[str] = set()
-    for path, field in places(release.form(form)):
-        if field.get("x-values-from") == "categories":
-            value = record.get(path[0])
-            found |= {
-                item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
-            }
+    for field in fields:
+        value = record.get(field)
+        found |= {item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)}
     return found
