@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Executable, delete, update
+from sqlalchemy import Engine, Executable, bindparam, delete, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from temporalio import activity
 
 from rules.engine.procedures import BackupCreationProcedure, NumberFormat
@@ -22,7 +22,6 @@ from schemas.tables.backups import (
     BackupStep,
     DepositCheck,
     Notice,
-    NumberSerial,
     Operation,
 )
 from schemas.tables.contents import FormContent
@@ -241,10 +240,9 @@ def _save(
 def _keep(writer: Writer, order: _Order, kind: str, answer: Message) -> None:
     """Write the answer into the ledger; a timer's or an operator's operation is not there yet."""
     now = datetime.now(UTC)
-    answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
     asked = {"id": order.operation_id, "backup_id": order.backup_id, "kind": kind, "asked_at": now}
-    operation = insert(Operation).values(**asked, request_digest="", **answered)
-    writer.execute(operation.on_conflict_do_update(index_elements=["id"], set_=answered))
+    answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
+    writer.execute(_ANSWER, {**asked, "request_digest": "", **answered})
 
 
 def _advance(writer: Writer, order: contract.RecordStep) -> None:
@@ -288,7 +286,20 @@ def _require_open(backup: Backup, account_id: UUID | None) -> None:
 def _next_number(writer: Writer, format_: NumberFormat, at: datetime) -> str:
     """The next backup number of that day; the row lock makes it unique, the transaction gapless."""
     day = at.astimezone(ZoneInfo(format_.time_zone)).date()
-    first = insert(NumberSerial).values(day=day, last=1)
-    later = first.on_conflict_do_update(index_elements=["day"], set_={"last": NumberSerial.last + 1})
-    serial: int = writer.execute(later.returning(col(NumberSerial.last))).scalar_one()
+    serial: int = writer.execute(_NEXT_SERIAL, {"day": day}).scalar_one()
     return format_.number(day, serial)
+
+
+# Statements of every submission, built once; on tables, which need none of the session's bookkeeping.
+_OPERATIONS, _SERIALS = (SQLModel.metadata.tables[name] for name in ("operation", "number_serial"))
+_ASKED = insert(_OPERATIONS)
+_ANSWER = _ASKED.on_conflict_do_update(
+    index_elements=["id"],
+    set_={"outcome": _ASKED.excluded.outcome, "finished_at": _ASKED.excluded.finished_at},
+)
+_NEXT_SERIAL = (
+    insert(_SERIALS)
+    .values(day=bindparam("day"), last=1)
+    .on_conflict_do_update(index_elements=["day"], set_={"last": _SERIALS.c.last + 1})
+    .returning(_SERIALS.c.last)
+)

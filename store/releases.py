@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select
 
@@ -156,16 +156,8 @@ def _scheduled(session: Session, at: datetime) -> Sequence[_Scheduled]:
 
     An act after the day has come is impossible, so that what judged at an instant is the same for ever.
     """
-    act = RulebookAct
-    query = (
-        select(act)
-        .where(col(act.effective_from) <= china_day(at), col(act.at) <= at, stands())
-        .order_by(col(act.effective_from).desc(), col(act.at).desc())
-    )
-    return [
-        _Scheduled(row.release_digest, row.sequence, row.effective_from, row.at, row.signature)
-        for row in session.exec(query)
-    ]
+    asked = {"day": china_day(at), "at": at}
+    return [_Scheduled(*row) for row in session.exec(_SCHEDULED, params=asked)]
 
 
 def stands() -> ColumnElement[bool]:
@@ -176,6 +168,16 @@ def stands() -> ColumnElement[bool]:
         .where(later.release_digest == RulebookAct.release_digest, later.sequence > RulebookAct.sequence)
         .exists()
     )
+
+
+_SCHEDULED = (
+    # built once: every save and submission asks
+    select(*(col(getattr(RulebookAct, name)) for name in ("release_digest", *_Scheduled._fields[1:])))
+    .where(
+        col(RulebookAct.effective_from) <= bindparam("day"), col(RulebookAct.at) <= bindparam("at"), stands()
+    )
+    .order_by(col(RulebookAct.effective_from).desc(), col(RulebookAct.at).desc())
+)
 
 
 def proven(session: Session, digest: str, signers: Signers) -> tuple[list[SignedAct], ReleaseRefused | None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, select
 
 from rules.engine.procedures import Step
@@ -96,36 +97,42 @@ def _load(
     session: Session, backup_id: UUID, release: str
 ) -> Sequence[tuple[BackupStep, FormContent | None, ManifestContent | None, ManifestJudgement | None]]:
     """The saved steps with what they refer to, in one query: whoever asks the session for it has it there."""
-    content_id = col(BackupStep.content_id)
-    judged = and_(
-        col(ManifestJudgement.manifest_id) == content_id,
-        col(ManifestJudgement.release_digest) == release,
-    )
-    query = (
-        select(BackupStep, FormContent, ManifestContent, ManifestJudgement)
-        .outerjoin(FormContent, col(FormContent.id) == content_id)
-        .outerjoin(ManifestContent, col(ManifestContent.id) == content_id)
-        .outerjoin(ManifestJudgement, judged)
-        .where(BackupStep.backup_id == backup_id)
-    )
-    return session.exec(query).all()
+    return session.exec(_SAVED, params={"backup_id": backup_id, "release": release}).all()
 
 
 def awaiting(session: Session, backup_id: UUID) -> list[str]:
     """Repositories whose deposits are on their way, by the current lists and what was heard since."""
-    lists = (
-        select(col(ManifestContent.in_transit))
-        .join(BackupStep, col(BackupStep.content_id) == ManifestContent.id)
-        .where(BackupStep.backup_id == backup_id)
-    )
-    arrived = select(DepositCheck.repository).where(
-        DepositCheck.backup_id == backup_id, col(DepositCheck.result).in_(ARRIVED)
-    )
-    awaited = {repository for row in session.exec(lists) for repository in row}
+    asked = {"backup_id": backup_id}
+    awaited = {repository for row in session.exec(_IN_TRANSIT, params=asked) for repository in row}
     if not awaited:
         return []
-    there = session.exec(arrived).all()
+    there = session.exec(_ARRIVED, params=asked).all()
     return sorted(awaited.difference(there))
+
+
+# Statements of every save and submission, built once: that costs more than PostgreSQL takes to answer them.
+_CONTENT = col(BackupStep.content_id)
+_SAVED = (
+    select(BackupStep, FormContent, ManifestContent, ManifestJudgement)
+    .outerjoin(FormContent, col(FormContent.id) == _CONTENT)
+    .outerjoin(ManifestContent, col(ManifestContent.id) == _CONTENT)
+    .outerjoin(
+        ManifestJudgement,
+        and_(
+            col(ManifestJudgement.manifest_id) == _CONTENT,
+            col(ManifestJudgement.release_digest) == bindparam("release"),
+        ),
+    )
+    .where(col(BackupStep.backup_id) == bindparam("backup_id"))
+)
+_IN_TRANSIT = (
+    select(col(ManifestContent.in_transit))
+    .join(BackupStep, ManifestContent.id == _CONTENT)  # type: ignore[arg-type]  # SQLModel's columns
+    .where(col(BackupStep.backup_id) == bindparam("backup_id"))
+)
+_ARRIVED = select(DepositCheck.repository).where(
+    col(DepositCheck.backup_id) == bindparam("backup_id"), col(DepositCheck.result).in_(ARRIVED)
+)
 
 
 def assess_content(
