@@ -25,6 +25,7 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+	for folder in tests/*/; do $(BIN)/mypy $$folder || exit 1; done  # each has a conftest of its own
 
 bench: $(READY) ## 性能比值，写入 var/bench.json / ratios, written to var/bench.json
 	$(BIN)/python -m benchmarks
