@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 import schemas
@@ -120,8 +120,10 @@ def _called(source: Source, path: tuple[str | int, ...]) -> str:
 
 
 def _unknown(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    known = error.schema.get("properties", {})
-    for key in error.instance:
+    record: Any = error.instance
+    schema: Any = error.schema
+    known = schema.get("properties", {})
+    for key in record:
         if key in known:
             continue
         if key in _MISLEADING:
@@ -147,10 +149,13 @@ def _unknown(source: Source, error: ValidationError, path: tuple[str | int, ...]
 
 
 def _missing(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    known = error.schema.get("properties", {})
-    strangers = [key for key in error.instance if key not in known]
-    for key in error.validator_value:
-        if key in error.instance or f"'{key}'" not in error.message:
+    record: Any = error.instance
+    schema: Any = error.schema
+    known = schema.get("properties", {})
+    strangers = [key for key in record if key not in known]
+    required: Any = error.validator_value
+    for key in required:
+        if key in record or f"'{key}'" not in error.message:
             continue
         if difflib.get_close_matches(key, strangers, n=1):
             continue  # told as a misspelling
@@ -186,9 +191,11 @@ def _missing(source: Source, error: ValidationError, path: tuple[str | int, ...]
 
 
 def _missing_beside(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    for trigger, needed in error.validator_value.items():
-        absent = [key for key in needed if key not in error.instance]
-        if trigger in error.instance and absent:
+    record: Any = error.instance
+    together: Any = error.validator_value
+    for trigger, needed in together.items():
+        absent = [key for key in needed if key not in record]
+        if trigger in record and absent:
             names = ", ".join(absent)
             why = _UNPROVEN if trigger == "pattern" and absent != ["type"] else _UNTYPED
             yield source.fault(
@@ -212,7 +219,8 @@ def _bad_name(source: Source, error: ValidationError, path: tuple[str | int, ...
 
 
 def _not_listed(source: Source, error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    choices = [str(value) for value in error.validator_value]
+    listed: Any = error.validator_value
+    choices = [str(value) for value in listed]
     yield source.fault(
         path,
         Text(

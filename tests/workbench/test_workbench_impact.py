@@ -83,7 +83,8 @@ def test_a_replay_that_is_broken_off_goes_on_where_it_was_and_finds_the_same(
     folder, state = edited(*STRICTER), tmp_path / "impact" / "state.json"
     monkeypatch.setattr(replay, "BATCH", 2)
     whole = _impact(stage, folder)
-    compare, judged = replay._compare, []
+    compare = replay._compare
+    judged: list[object] = []
 
     def interrupted(session, forms, backup_id, *rest):  # type: ignore[no-untyped-def]
         if len(judged) == 3:
