@@ -103,8 +103,8 @@ _TABLE = (
         Text(
             "请以 UTF-8 编码发送标准 JSON：不含 NaN、Infinity、空字符（\\u0000）和 64 位以上的数"
             "（很长的编号请写成文本），嵌套不超过 32 层。",
-            "Send standard JSON in UTF-8: no NaN or Infinity, no null character (\\u0000), no number beyond 64 "
-            "bits (write a long code as text), at most 32 levels of nesting.",
+            "Send standard JSON in UTF-8: no NaN or Infinity, no null character (\\u0000), no number beyond "
+            "64 bits (write a long code as text), at most 32 levels of nesting.",
         ),
     ),
     Error(
