@@ -14,10 +14,12 @@ from rules.engine.acts import ReleaseRefused
 from rules.engine.faults import Language, RulebookError, Text
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
+from rules.engine.signing import SignersError
 from schemas.errors import Refusal
 from settings import SettingsError
 from store.database import Reader
 from store.releases import find
+from wire.keys import KeysError
 
 
 class ExitCode(IntEnum):
@@ -74,7 +76,7 @@ class Workbench(TyperGroup):
                 ExitCode.DOWN,
                 Text("数据库连不上。请先启动平台（hgrip run）。", "No database. Start hgrip run first."),
             )
-        except SettingsError as error:
+        except (KeysError, SettingsError, SignersError) as error:
             errors.print(str(error), style="red", markup=False)
             raise typer.Exit(ExitCode.DOWN) from None
         except ReleaseRefused as refused:
