@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks import backups, engine, uploads
 from benchmarks.ground import Ground, prepared
@@ -33,7 +33,7 @@ FOLDER = REPOSITORY / "var"
 LOOPS = 40
 """Fixed CPU loops between two groups."""
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=120)
 
 
 async def main(names: list[str]) -> None:
@@ -90,7 +90,8 @@ def _machine() -> dict[str, object]:
 
 
 def _print(rows: list[Row], machine: dict[str, object]) -> None:
-    table = Table("id", "value", "95 %", "floor", "goal", "")
+    titles = ("id", "value", "95 %", "floor", "goal", "")
+    table = Table(*(Column(title, no_wrap=True) for title in titles))
     for row in rows:
         table.add_row(
             row.id,

@@ -1,5 +1,6 @@
 """Backup creation beside bare workflows: latency as ratios, history in events and bytes."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 from temporalio.client import WithStartWorkflowOperation
@@ -12,6 +13,8 @@ from benchmarks.rows import Row, alternate, p50, ratio
 from schemas.contracts.backups import Submit
 from workflows.backup_creation import BackupCreation
 
+PAUSE = 0.15
+"""Seconds in which the development server, which takes up about 20 starts a second, can take up a few."""
 EVENTS = 30
 BYTES = 12 * 1024
 
@@ -23,6 +26,7 @@ async def measure(ground: Ground) -> list[Row]:
     times = await alternate(
         {
             "no-op": kinds.no_op,
+            "no-op in a row": kinds.no_op_in_a_row,
             "submit": kinds.submit,
             "bare update": kinds.bare_update,
             "save": kinds.save,
@@ -38,6 +42,13 @@ async def measure(ground: Ground) -> list[Row]:
             times["no-op"],
             floor=bare,
             goal=0.5,
+        ),
+        ratio(
+            "submit_vs_noop_in_a_row",
+            "the same beside no-ops one behind the other, which the development server holds back",
+            times["submit"],
+            times["no-op in a row"],
+            floor=ratio("", "", times["bare update"], times["no-op in a row"]).value,
         ),
         ratio(
             "save_vs_bare_update",
@@ -69,13 +80,22 @@ class _Kinds:
         self._ground = ground
         self._draft = draft
         self._revision = 1
-        self._bare = ground.client.get_workflow_handle_for(Bare.run, f"bare-{uuid4()}")
+        self._bare = ground.client.get_workflow_handle(f"bare-{uuid4()}")
 
     async def open_bare(self) -> None:
         client = self._ground.client
         await client.start_workflow(Bare.run, id=self._bare.id, task_queue=BARE_QUEUE)
 
     async def no_op(self) -> float:
+        await asyncio.sleep(PAUSE)
+        return await self._no_op()
+
+    async def no_op_in_a_row(self) -> float:
+        for _ in range(4):
+            await self._no_op()
+        return await self._no_op()
+
+    async def _no_op(self) -> float:
         id_ = f"nothing-{uuid4()}"
         return await seconds(self._ground.client.execute_workflow(Nothing.run, id=id_, task_queue=BARE_QUEUE))
 
