@@ -138,12 +138,7 @@ async def submit(
     await run_in_threadpool(require_own, platform, who, backup_id)
     change = asked(platform, who.account_id, backup_id, "submit", str(key), None)
     command = contract.Submit(account_id=who.account_id)
-    answer = await _changed(
-        platform,
-        change,
-        lambda: send_update(platform, BackupCreation.submit, command, change),
-        response,
-    )
+    answer = await _updated(platform, change, BackupCreation.submit, command, response)
     if answer is None:
         return await run_in_threadpool(still_running, platform, change, response)
     sealed = contract.Sealed.model_validate(answer)
@@ -163,15 +158,8 @@ async def withdraw(
     await run_in_threadpool(require_own, platform, who, backup_id)
     change = asked(platform, who.account_id, backup_id, "withdrawn", str(key), None)
     command = contract.Withdraw(account_id=who.account_id)
-    answer = await _changed(
-        platform,
-        change,
-        lambda: send_update(platform, BackupCreation.withdraw, command, change),
-        response,
-    )
-    if answer is None:
-        return await run_in_threadpool(still_running, platform, change, response)
-    return await run_in_threadpool(_summary, platform, backup_id)
+    answer = await _updated(platform, change, BackupCreation.withdraw, command, response)
+    return await _summary_or_running(platform, change, answer, response)
 
 
 @router.post(
@@ -193,15 +181,8 @@ async def check_deposits(
     await run_in_threadpool(_require_repository, platform, body.attested)
     change = asked(platform, who.account_id, backup_id, "check_deposits", str(key), body.attested)
     command = contract.CheckDeposits(account_id=who.account_id, attested=body.attested)
-    answer = await _changed(
-        platform,
-        change,
-        lambda: send_update(platform, BackupCreation.check_deposits, command, change),
-        response,
-    )
-    if answer is None:
-        return await run_in_threadpool(still_running, platform, change, response)
-    return await run_in_threadpool(_summary, platform, backup_id)
+    answer = await _updated(platform, change, BackupCreation.check_deposits, command, response)
+    return await _summary_or_running(platform, change, answer, response)
 
 
 def declared_step(platform: Platform, step: str, kind: str) -> tuple[Step, Rulebook]:
@@ -290,6 +271,21 @@ async def _changed(
     if outcome.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return outcome.answer
+
+
+async def _updated(
+    platform: Platform, change: Asked, update: Any, command: contract.Message, response: Response
+) -> dict[str, Any] | None:
+    """The answer to a change that brings no content."""
+    return await _changed(platform, change, lambda: send_update(platform, update, command, change), response)
+
+
+async def _summary_or_running(
+    platform: Platform, change: Asked, answer: dict[str, Any] | None, response: Response
+) -> http.BackupSummary | http.OperationView:
+    if answer is None:
+        return await run_in_threadpool(still_running, platform, change, response)
+    return await run_in_threadpool(_summary, platform, change.backup_id)
 
 
 def still_running(platform: Platform, change: Asked, response: Response) -> http.OperationView:
