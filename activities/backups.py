@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Executable, bindparam, delete, update
+from sqlalchemy import Engine, bindparam, delete, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel, select
 from temporalio import activity
 
 from rules.engine.procedures import BackupCreationProcedure, NumberFormat
@@ -19,12 +19,10 @@ from schemas.tables.backups import (
     OPEN_STATES,
     Backup,
     BackupState,
-    BackupStep,
     DepositCheck,
     Notice,
     Operation,
 )
-from schemas.tables.contents import FormContent
 from store.database import Writer, writing
 from store.forms import FormStore
 from store.releases import Rulebooks
@@ -225,14 +223,15 @@ def _save(
     backup.saved_at = order.at
     backup.expires_at = order.at + procedure.expires_after
     if step is procedure.steps[0] and step.kind == "form":
-        form = writer.get(FormContent, command.content_id)
-        title = form.body.get("title") if form else None
+        title = writer.execute(_TITLE, {"content_id": command.content_id}).scalar()
         backup.title = title if isinstance(title, str) else None
-    writer.flush()
-    _advance(writer, order)
-    if step.kind == "manifest":  # a new list tells anew what is on its way
-        writer.execute(delete(DepositCheck).where(col(DepositCheck.backup_id) == order.backup_id))
-    awaited = awaiting(writer, order.backup_id)
+    if backup in writer.new:
+        writer.flush()
+    with writer.no_autoflush:  # one UPDATE of the backup, when all that changes it is known
+        _advance(writer, order)
+        if step.kind == "manifest":  # a new list tells anew what is on its way
+            writer.execute(_FORGET_DEPOSITS, {"backup_id": order.backup_id})
+        awaited = awaiting(writer, order.backup_id)
     backup.state = BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT
     return awaited
 
@@ -248,17 +247,20 @@ def _keep(writer: Writer, order: _Order, kind: str, answer: Message) -> None:
 def _advance(writer: Writer, order: contract.RecordStep) -> None:
     """Let the step refer to the new content, if it stands at the revision that is replaced."""
     command = order.command
-    content = {"content_id": command.content_id, "saved_at": order.at, "saved_by": command.account_id}
-    place = {"backup_id": order.backup_id, "step": command.step}
-    saved: Executable
+    saved = {
+        "backup_id": order.backup_id,
+        "step": command.step,
+        "content_id": command.content_id,
+        "saved_at": order.at,
+        "saved_by": command.account_id,
+    }
     if command.revision == 0:
-        first = insert(BackupStep).values(**place, revision=1, **content).on_conflict_do_nothing()
-        saved = first.returning(col(BackupStep.revision))
+        done = writer.execute(_FIRST_SAVE, {**saved, "revision": 1})
     else:
-        current = update(BackupStep).filter_by(**place, revision=command.revision)
-        next_ = current.values(revision=command.revision + 1, **content)
-        saved = next_.returning(col(BackupStep.revision))
-    if writer.execute(saved).first() is None:
+        done = writer.execute(
+            _LATER_SAVE, {f"new_{name}": value for name, value in saved.items()} | {"old": command.revision}
+        )
+    if done.first() is None:
         raise Refusal("stale_revision")
 
 
@@ -290,8 +292,27 @@ def _next_number(writer: Writer, format_: NumberFormat, at: datetime) -> str:
     return format_.number(day, serial)
 
 
-# Statements of every submission, built once; on tables, which need none of the session's bookkeeping.
-_OPERATIONS, _SERIALS = (SQLModel.metadata.tables[name] for name in ("operation", "number_serial"))
+# Statements of every save and submission, built once; on tables, free of the session's bookkeeping.
+_OPERATIONS, _SERIALS, _STEPS, _FORMS, _CHECKS = (
+    SQLModel.metadata.tables[name]
+    for name in ("operation", "number_serial", "backup_step", "form_content", "deposit_check")
+)
+_TITLE = select(_FORMS.c.body["title"]).where(_FORMS.c.id == bindparam("content_id"))
+_FIRST_SAVE = insert(_STEPS).on_conflict_do_nothing().returning(_STEPS.c.revision)
+_LATER_SAVE = (
+    update(_STEPS)
+    .where(
+        _STEPS.c.backup_id == bindparam("new_backup_id"),
+        _STEPS.c.step == bindparam("new_step"),
+        _STEPS.c.revision == bindparam("old"),
+    )
+    .values(
+        revision=_STEPS.c.revision + 1,
+        **{name: bindparam(f"new_{name}") for name in ("content_id", "saved_at", "saved_by")},
+    )
+    .returning(_STEPS.c.revision)
+)
+_FORGET_DEPOSITS = delete(_CHECKS).where(_CHECKS.c.backup_id == bindparam("backup_id"))
 _ASKED = insert(_OPERATIONS)
 _ANSWER = _ASKED.on_conflict_do_update(
     index_elements=["id"],
