@@ -37,7 +37,7 @@ lock: ## 重新锁定依赖 / lock the dependencies anew
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install -q uv && \
 	"$$tools/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --extra embedded --extra dev -p 3.11 pyproject.toml -o requirements.lock
+	  --extra embedded --extra aliyun --extra tencent --extra dev -p 3.11 pyproject.toml -o requirements.lock
 
 clean: ## 删除环境、缓存和 var/ 中的数据 / remove environment, caches, and the data in var/
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
