@@ -144,7 +144,7 @@ def get_operation(
     """Where an asked-for change stands, and whom it waits for."""
     with reading(platform.engine) as reader:
         row = queries.operation(reader, viewer(who), operation_id)
-        backup = reader.get(Backup, row.backup_id)
+        backup = reader.get(Backup, row.case_id)
         waiting = []
         if backup is not None:
             waiting = views.waiting_for(reader, judging(reader, platform, backup).release, backup, spoken)

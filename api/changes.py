@@ -83,11 +83,11 @@ Revision = Annotated[int, Depends(if_match)]
 
 
 def asked(
-    platform: Platform, account_id: UUID, backup_id: UUID, kind: str, update_id: str, request: object
+    platform: Platform, account_id: UUID, case_id: UUID, kind: str, update_id: str, request: object
 ) -> Asked:
     """Describe a change: its ids follow from who asks what under which key."""
     digest = platform.forms.digest({"kind": kind, "account": str(account_id), "request": request})
-    return Asked(operation_id(backup_id, update_id), update_id, account_id, backup_id, kind, digest)
+    return Asked(operation_id(case_id, update_id), update_id, account_id, case_id, kind, digest)
 
 
 def new_backup_id(account_id: UUID, key: UUID) -> UUID:

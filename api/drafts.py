@@ -212,9 +212,9 @@ def require_current(platform: Platform, change: Asked, step: str, revision: int,
         Refusal: ``stale_revision``, with the step as it is saved now.
     """
     with reading(platform.engine) as reader:
-        now = queries.step_revision(reader, change.backup_id, step)
+        now = queries.step_revision(reader, change.case_id, step)
         if now != revision and not queries.was_asked(reader, change.id):
-            raise _stale(reader, platform, change.backup_id, step, spoken)
+            raise _stale(reader, platform, change.case_id, step, spoken)
 
 
 def _stale(reader: Reader, platform: Platform, backup_id: UUID, step: str, spoken: Language) -> StaleRevision:
@@ -253,7 +253,7 @@ async def saved(
 
 def _overtaken(platform: Platform, change: Asked, declared: Step, spoken: Language) -> StaleRevision:
     with reading(platform.engine) as reader:
-        return _stale(reader, platform, change.backup_id, declared.id, spoken)
+        return _stale(reader, platform, change.case_id, declared.id, spoken)
 
 
 async def _changed(
@@ -285,7 +285,7 @@ async def _summary_or_running(
 ) -> http.BackupSummary | http.OperationView:
     if answer is None:
         return await run_in_threadpool(still_running, platform, change, response)
-    return await run_in_threadpool(_summary, platform, change.backup_id)
+    return await run_in_threadpool(_summary, platform, change.case_id)
 
 
 def still_running(platform: Platform, change: Asked, response: Response) -> http.OperationView:
@@ -299,7 +299,7 @@ def still_running(platform: Platform, change: Asked, response: Response) -> http
 
 def send_update(platform: Platform, update: Any, command: contract.Message, change: Asked) -> Awaitable[None]:
     """Send the workflow of a backup one of its updates."""
-    return commands.update(platform.temporal, change.backup_id, update, command, change.update_id)
+    return commands.update(platform.temporal, change.case_id, update, command, change.update_id)
 
 
 def _require_repository(platform: Platform, attested: str | None) -> None:
@@ -331,7 +331,7 @@ def _step_saved(
         content = reader.get(ManifestContent, change.id)
         return http.StepSavedView(
             operation_id=change.id,
-            backup_id=change.backup_id,
+            backup_id=change.case_id,
             step=answer.step,
             revision=answer.revision,
             saved_at=answer.saved_at,
@@ -339,7 +339,7 @@ def _step_saved(
             findings=views.counts(assessed.counts),
             remarks=views.findings(rulebook.release, declared.id, assessed.findings, spoken),
             manifest=views.manifest(content) if content else None,
-            waiting_for=_waiting(reader, rulebook, change.backup_id, spoken),
+            waiting_for=_waiting(reader, rulebook, change.case_id, spoken),
         )
 
 
@@ -355,7 +355,7 @@ def _submission(
             number=sealed.verdict.number,
             judged_by=views.release_ref(rulebook.release),
             errors=sealed.verdict.errors,
-            waiting_for=_waiting(reader, rulebook, change.backup_id, spoken),
+            waiting_for=_waiting(reader, rulebook, change.case_id, spoken),
         )
 
 

@@ -46,7 +46,8 @@ def list_notices(
 
 def _view(row: Notice, spoken: Language) -> NoticeView:
     chinese, english = SENTENCES[row.kind]
-    message = (chinese if spoken == "zh" else english).format(day=china_day(row.due_at).isoformat())
+    day = china_day(row.due_at).isoformat() if row.due_at else ""
+    message = (chinese if spoken == "zh" else english).format(day=day)
     return NoticeView(
         id=row.id, kind="draft_expires", backup_id=row.backup_id, message=message, created_at=row.created_at
     )

@@ -177,7 +177,7 @@ def operation(row: Operation, waiting: list[http.WaitingFor]) -> http.OperationV
     return http.OperationView(
         id=row.id,
         kind=row.kind,
-        backup_id=row.backup_id,
+        backup_id=row.case_id,
         state=_operation_state(outcome, waiting),
         asked_at=row.asked_at,
         finished_at=row.finished_at,

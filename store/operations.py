@@ -19,7 +19,7 @@ class Asked(NamedTuple):
         id: Of the operation, and of the content it brings.
         update_id: Of the workflow update that carries it.
         account_id: Who asks.
-        backup_id: What is to change.
+        case_id: The backup, claim or handover it is about.
         kind: ``save_step``, ``submit``, ``withdraw`` or ``check_deposits``.
         digest: Keyed digest of the request, hex.
     """
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
     id: UUID
     update_id: str
     account_id: UUID
-    backup_id: UUID
+    case_id: UUID
     kind: str
     digest: str
 
@@ -45,7 +45,7 @@ def begin(writer: Writer, asked: Asked) -> dict[str, Any] | None:
     row = {
         "id": asked.id,
         "account_id": asked.account_id,
-        "backup_id": asked.backup_id,
+        "case_id": asked.case_id,
         "kind": asked.kind,
         "request_digest": asked.digest,
         "asked_at": datetime.now(UTC),

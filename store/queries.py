@@ -89,7 +89,7 @@ def operation(reader: Reader, viewer: Viewer, operation_id: UUID) -> Operation:
     if found is None:
         raise Refusal("not_found")
     if found.account_id != viewer.account_id:
-        backup(reader, viewer, found.backup_id)
+        backup(reader, viewer, found.case_id)
     return found
 
 

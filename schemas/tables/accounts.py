@@ -20,7 +20,8 @@ class Account(SQLModel, table=True):
     """A natural person (账号) as the last verified token showed them.
 
     Name and phone are stored encrypted, with a keyed blind index each for exact matches;
-    None before the real-name check.
+    None before the real-name check. `person_index` is of both, and equal to that of the legacy registrant
+    the person was; None for a phone that no legacy registrant can have.
     """
 
     __tablename__ = "account"
@@ -31,6 +32,7 @@ class Account(SQLModel, table=True):
     name_index: bytes | None = Field(default=None, index=True)
     phone: bytes | None = None
     phone_index: bytes | None = Field(default=None, index=True)
+    person_index: bytes | None = None
     real_name_verified: bool
     unit_authorised: bool
     unit_administrator: bool

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, String
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -27,11 +27,22 @@ OPEN_STATES = (BackupState.DRAFT, BackupState.WAITING_FOR_DEPOSIT)
 
 
 class Backup(SQLModel, table=True):
-    """One backup: a draft (草稿) until it is submitted and accepted, numbered (已编号) from then on."""
+    """One backup: a draft (草稿) until it is submitted and accepted, numbered (已编号) from then on.
+
+    A legacy backup (原备份) comes numbered, with a registrant of the old platform instead of a creator.
+    Nobody holds it until it is moved into an account: only then has it a delegate and a unit.
+    """
 
     __tablename__ = "backup"
     __table_args__ = (
         CheckConstraint("(state = 'numbered') = (number IS NOT NULL)", name="number_iff_numbered"),
+        CheckConstraint("(registrant_id IS NULL) = (creator_id IS NOT NULL)", name="registrant_or_creator"),
+        CheckConstraint("(delegate_id IS NULL) = (unit_code IS NULL)", name="held_with_unit"),
+        CheckConstraint(
+            "registrant_id IS NOT NULL OR delegate_id IS NOT NULL AND expires_at IS NOT NULL",
+            name="only_legacy_unheld",
+        ),
+        CheckConstraint("registrant_id IS NULL OR state = 'numbered'", name="legacy_numbered"),
         Index("backup_by_delegate", "delegate_id", "created_at", "id"),
         Index("backup_by_unit", "unit_code", "created_at", "id"),
     )
@@ -40,18 +51,51 @@ class Backup(SQLModel, table=True):
     state: BackupState = Field(sa_type=String)
     number: str | None = Field(default=None, unique=True, description="Backup number (备份编号)")
     title: str | None = Field(default=None, description="`title` of the first form of the procedure")
-    creator_id: UUID = Field(foreign_key="account.id", description="Who made it; never changes (创建人)")
-    delegate_id: UUID = Field(foreign_key="account.id", description="Who may use it (委托人)")
-    unit_code: str = Field(foreign_key="unit.code")
+    registrant_id: UUID | None = Field(
+        default=None,
+        foreign_key="legacy_registrant.id",
+        index=True,
+        description="Who made a legacy backup; never changes (原系统注册人)",
+    )
+    creator_id: UUID | None = Field(
+        default=None, foreign_key="account.id", description="Who made it; never changes (创建人)"
+    )
+    delegate_id: UUID | None = Field(
+        default=None, foreign_key="account.id", description="Who may use it (委托人)"
+    )
+    unit_code: str | None = Field(default=None, foreign_key="unit.code")
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     saved_at: datetime = Field(sa_type=DateTime(timezone=True))
-    expires_at: datetime = Field(sa_type=DateTime(timezone=True))
+    expires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     closed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     release_digest: str | None = Field(
         default=None,
         foreign_key="rulebook_release.digest",
         description="The release that judged it",
     )
+
+
+class Delegation(SQLModel, table=True):
+    """Who held a backup (委托) from when to when: one delegate at any instant.
+
+    Written with every change of `Backup.delegate_id`, in its transaction.
+    """
+
+    __tablename__ = "delegation"
+    __table_args__ = (
+        CheckConstraint("until >= since", name="ends_after_it_begins"),
+        Index("delegation_now", "backup_id", unique=True, postgresql_where=text("until IS NULL")),
+        Index("delegation_by_operation", "operation_id"),
+    )
+
+    backup_id: UUID = Field(primary_key=True, foreign_key="backup.id")
+    since: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
+    until: datetime | None = Field(
+        default=None, sa_type=DateTime(timezone=True), description="None: to this day"
+    )
+    delegate_id: UUID = Field(foreign_key="account.id")
+    unit_code: str
+    operation_id: UUID = Field(description="What gave it to them")
 
 
 class BackupStep(SQLModel, table=True):
@@ -96,11 +140,11 @@ class Operation(SQLModel, table=True):
     """
 
     __tablename__ = "operation"
-    __table_args__ = (Index("operation_by_backup", "backup_id"),)
+    __table_args__ = (Index("operation_by_case", "case_id"),)
 
     id: UUID = Field(primary_key=True, description="Also the id of the workflow update")
     account_id: UUID | None = Field(default=None, description="Who asked; None for the procedure itself")
-    backup_id: UUID
+    case_id: UUID = Field(description="The backup, claim, attribution or handover it is about")
     kind: str
     request_digest: str = Field(default="", description="Keyed digest of what was asked")
     asked_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
@@ -116,7 +160,11 @@ class Notice(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")
-    backup_id: UUID = Field(foreign_key="backup.id")
+    backup_id: UUID | None = Field(default=None, foreign_key="backup.id")
     kind: str
-    due_at: datetime = Field(sa_type=DateTime(timezone=True))
+    facts: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
+    """Numbers for its sentence; never a person."""
+    due_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
