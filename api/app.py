@@ -15,7 +15,7 @@ from api import accounts, backups, drafts, health, notices, problems, procedures
 from api.auth import Authenticator
 from api.health import Check, Organization, ServiceInfo
 from api.platform import Platform
-from schemas.errors import Text
+from schemas.texts import Text
 from settings import Settings
 from store.database import connect as connect_database
 from store.database import reading

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from api import views
 from api.accounts import Member, viewer
 from api.bodies import StrictRoute
-from api.language import Language, language
+from api.language import language
 from api.pages import DEFAULT_SIZE, BigInteger, Integer, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from api.problems import etag
@@ -21,6 +21,7 @@ from schemas.errors import Refusal
 from schemas.findings import Finding, Severity
 from schemas.http import backups as http
 from schemas.tables.backups import Backup, BackupStep
+from schemas.texts import Language
 from store import queries
 from store.database import Reader, reading
 from store.releases import Rulebook

@@ -6,7 +6,7 @@ A sentence may name, in braces, only what the *schema* says (a limit, the permit
 
 from collections.abc import Mapping
 
-from schemas.errors import Text
+from schemas.texts import Text
 
 _SENTENCES: dict[Text, tuple[str, ...]] = {
     Text("必填，不能缺少。", "Required; it is missing."): (

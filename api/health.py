@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.bodies import StrictRoute
-from schemas.errors import Text
+from schemas.texts import Text
 
 log = structlog.get_logger()
 

@@ -1,10 +1,8 @@
 """Which of the two languages an answer is written in."""
 
-from typing import Literal
-
 from starlette.requests import HTTPConnection
 
-Language = Literal["zh", "en"]
+from schemas.texts import Language
 
 TAGS: dict[Language, str] = {"zh": "zh-CN", "en": "en"}
 """BCP 47 tags for ``Content-Language``."""

@@ -5,13 +5,13 @@ from fastapi import APIRouter
 from api.accounts import Member, viewer
 from api.backups import LanguageDep
 from api.bodies import StrictRoute
-from api.language import Language
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import PlatformDep
 from rules.engine.acts import china_day
 from schemas.http.accounts import NoticePage, NoticeView
 from schemas.http.backups import Pagination
 from schemas.tables.backups import Notice
+from schemas.texts import Language
 from store import queries
 from store.database import reading
 

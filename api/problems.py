@@ -27,10 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import field_errors
 from api.bodies import MOST_BYTES, StrictRoute
-from api.language import TAGS, Language, language
+from api.language import TAGS, language
 from api.problem_pages import router as problem_pages
-from schemas.errors import Refusal, Text
+from schemas.errors import Refusal
 from schemas.http.backups import StepView
+from schemas.texts import Language, Text
 
 log = structlog.get_logger()
 

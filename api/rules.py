@@ -16,7 +16,6 @@ from api.auth import Identity, IdentityDep
 from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.drafts import declared_step
-from api.language import Language
 from api.platform import Platform, PlatformDep
 from api.uploads import MANIFEST_BODY, Upload, add_list, spooled
 from rules.engine.acts import SignedAct
@@ -31,6 +30,7 @@ from schemas.findings import Finding
 from schemas.http import backups as backups_http
 from schemas.http import rules as http
 from schemas.tables.rulebook import RulebookRelease
+from schemas.texts import Language
 from store import queries
 from store.database import Reader, reading, rehearsing
 from store.releases import Entry, Rulebook

@@ -27,9 +27,10 @@ from api.platform import PlatformDep
 from manifests.reader import Limits, UnreadableFile, fault_sentence, open_manifest
 from rules.engine.procedures import Step
 from schemas.contracts import backups as contract
-from schemas.errors import Refusal, Text
+from schemas.errors import Refusal
 from schemas.http import backups as http
 from schemas.tables.contents import ManifestContent
+from schemas.texts import Text
 from store.database import Writer
 from store.manifests import add_manifest
 from store.releases import Rulebook

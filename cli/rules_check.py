@@ -24,12 +24,13 @@ from cli.terminal import (
 from rules.engine.cases import Case, read_cases, read_untested, run_cases
 from rules.engine.contradictions import check_contradictions
 from rules.engine.coverage import Reach, Trial, cell_coverage, rule_coverage
-from rules.engine.faults import CaseFailure, Fault, Language, RulebookError, Text
+from rules.engine.faults import CaseFailure, Fault, RulebookError
 from rules.engine.format import formatted
 from rules.engine.load import load_rulebook, rule_files
 from rules.engine.mutate import survivors
 from rules.engine.release import Release
 from rules.engine.scaffold import new_category, new_repository, new_requirement
+from schemas.texts import Language, Text
 
 RULES = Path("rules")
 

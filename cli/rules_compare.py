@@ -11,9 +11,9 @@ import settings as configuration
 from cli.rules_check import RULES
 from cli.terminal import AsJson, ExitCode, Folder, Lang, chosen, console, errors, named, print_json
 from rules.engine.diff import Difference, diff
-from rules.engine.faults import Language, Text
 from rules.engine.judge import Judge
 from rules.engine.load import load_rulebook
+from schemas.texts import Language, Text
 from store.database import connect, reading
 from store.encryption import ColumnCipher
 from store.forms import FormStore

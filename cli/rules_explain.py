@@ -12,12 +12,12 @@ from cli.rules_check import RULES
 from cli.terminal import AsJson, ExitCode, FolderOption, Lang, chosen, console, fail, print_json
 from rules.engine.dialect import nearest
 from rules.engine.explain import Look, Outcome, explain, subject_of, what_may_go
-from rules.engine.faults import Language, Text
 from rules.engine.judge import Judge, verdict
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
 from rules.engine.sentences import basis
 from schemas.findings import Finding
+from schemas.texts import Language, Text
 
 _OUTCOMES: dict[Outcome, Text] = {
     "speaks": Text("不满足", "is not met"),

@@ -11,11 +11,12 @@ from sqlalchemy.exc import OperationalError
 from typer.core import TyperGroup
 
 from rules.engine.acts import ReleaseRefused
-from rules.engine.faults import Language, RulebookError, Text
+from rules.engine.faults import RulebookError
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
 from rules.engine.signing import SignersError
 from schemas.errors import Refusal
+from schemas.texts import Language, Text
 from settings import SettingsError
 from store.database import Reader
 from store.releases import find

@@ -8,12 +8,7 @@ such as the place in it or a limit.
 import string
 from typing import NamedTuple
 
-
-class Text(NamedTuple):
-    """One sentence in both languages."""
-
-    zh: str
-    en: str
+from schemas.texts import Text
 
 
 class Error(NamedTuple):

@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 from manifests.reader import Fault, Manifest, Row
 from rules.engine.normalise import RowNormaliser
 from rules.engine.release import Release
-from schemas.errors import Refusal, Text
+from schemas.errors import Refusal
 from schemas.findings import Finding, Severity
 from schemas.tables.contents import ManifestContent, ManifestJudgement, ManifestRow
+from schemas.texts import Text
 from store.database import Writer
 from store.releases import Rulebook
 

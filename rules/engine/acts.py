@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from rules.engine.faults import Text
 from rules.engine.model import Part
 from rules.engine.release import Release
 from rules.engine.signing import Role, Signers, SigningKey, canonical
+from schemas.texts import Text
 
 CHINA = ZoneInfo("Asia/Shanghai")
 """A release takes effect at midnight here: the law knows one time zone."""

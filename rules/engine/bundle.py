@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rules.engine.acts import ReleaseRefused, SignedAct, verify
-from rules.engine.faults import Text
 from rules.engine.release import Release
 from rules.engine.signing import Signers
+from schemas.texts import Text
 
 FORMAT = "hgrip-rulebook-bundle/1"
 MANIFEST, RULES = "manifest.json", "rulebook.json"

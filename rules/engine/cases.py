@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from rules.engine.dialect import nearest
-from rules.engine.faults import CaseFailure, RulebookError, Text
+from rules.engine.faults import CaseFailure, RulebookError
 from rules.engine.judge import Judge
 from rules.engine.load import read_checked, rule_files
 from rules.engine.release import Release
 from rules.engine.rule import Rule
 from rules.engine.source import Source
 from rules.engine.thresholds import untried_thresholds
+from schemas.texts import Text
 
 
 class Case(NamedTuple):

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rules.engine.dialect import nearest
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.forms import places
 from rules.engine.normalise import folded
 from rules.engine.references import Sources, folder, known
 from rules.engine.source import Path_, Source
+from schemas.texts import Text
 
 _LIMITS = {
     "string": ("maxLength", "x-values", "x-values-from", "format"),

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rules.engine.domain import ABSENT, Domain, Place
-from rules.engine.faults import Text
 from rules.engine.release import Release
+from schemas.texts import Text
 
 Values = frozenset[str]
 """Values as JSON; the empty text stands for absence."""

@@ -8,13 +8,14 @@ from typing import Any
 import jsonschema_rs
 
 from rules.engine.domain import Domain, Place, apply, leaves, rule_leaves
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.forms import without_annotations
 from rules.engine.judge import Judge
 from rules.engine.load import read_checked, rule_files
 from rules.engine.release import Release
 from rules.engine.rule import Rule, Schema
 from rules.engine.source import Source
+from schemas.texts import Text
 
 Holds = Callable[[Any], bool]
 

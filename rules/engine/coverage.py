@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from rules.engine.cases import Case
-from rules.engine.faults import Text
 from rules.engine.forms import places
 from rules.engine.judge import Judge, verdict
 from rules.engine.matrix import ROW_FIELDS
 from rules.engine.mutate import written
 from rules.engine.release import Release
+from schemas.texts import Text
 
 
 class Reach(NamedTuple):

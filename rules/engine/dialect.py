@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 import schemas
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.source import Source
+from schemas.texts import Text
 
 SCHEMAS = Path(schemas.__file__).parent / "rulebook"
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from rules.engine.conditions import Box, Wording, box, merged
 from rules.engine.domain import ABSENT, Domain, Place, Probe, apply, rule_leaves
-from rules.engine.faults import Text
 from rules.engine.judge import Judge
 from rules.engine.release import Release
 from schemas.findings import Finding, Severity
+from schemas.texts import Text
 
 VERDICTS: Mapping[Severity | None, Text] = {
     None: Text("接受", "accepted"),

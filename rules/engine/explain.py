@@ -5,11 +5,11 @@ from typing import Any, Literal, NamedTuple
 
 import jsonschema_rs
 
-from rules.engine.faults import Text
 from rules.engine.judge import Judge
 from rules.engine.model import Cell
 from rules.engine.release import Release
 from schemas.findings import Finding
+from schemas.texts import Text
 
 Outcome = Literal["speaks", "satisfied", "silent"]
 """A rule speaks where it remarks; satisfied where condition and demand both hold; else silent."""

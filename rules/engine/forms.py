@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rules.engine.faults import Text
 from rules.engine.model import Basis, Choice
 from rules.engine.rule import Rule, Schema
+from schemas.texts import Text
 
 _CONTROL = "\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff"
 _BLANK = " \\u00a0\\u3000"

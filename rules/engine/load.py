@@ -6,12 +6,13 @@ from typing import Any
 
 from rules.engine.completeness import check_completeness
 from rules.engine.dialect import check_shape, kind_of
-from rules.engine.faults import Fault, RulebookError, Text
+from rules.engine.faults import Fault, RulebookError
 from rules.engine.patterns import check_patterns
 from rules.engine.references import check_references
 from rules.engine.release import Release
 from rules.engine.requirements import check_requirements
 from rules.engine.source import Source, read
+from schemas.texts import Text
 
 REQUIRED = ("rulebook.yaml", "data-types.yaml", "messages.yaml", "categories/out-of-scope.yaml")
 

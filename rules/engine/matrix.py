@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rules.engine.faults import Text
 from rules.engine.forms import NO_CONTROL, places
 from rules.engine.model import Category, Cell, OutOfScope, Repository
 from rules.engine.rule import Rule, Schema
+from schemas.texts import Text
 
 ROW_FIELDS = frozenset({"file_name", "category", "data_type", "repository", "file_format"})
 """A form with these fields describes a data file: the matrix applies to it."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from rules.engine.faults import Text
 from schemas.findings import Severity
+from schemas.texts import Text
 
 
 class Part(BaseModel):

@@ -6,9 +6,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.forms import NO_CONTROL, has_open_alternation, pieces
 from rules.engine.source import Path_, Source
+from schemas.texts import Text
 
 _CLASS = re.compile(r"(?<!\\)(?:\\\\)*\\([dDwWsSbBpP])")
 _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")

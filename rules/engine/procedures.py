@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Literal
 
-from rules.engine.faults import Text
 from rules.engine.model import Basis, Part
+from schemas.texts import Text
 
 
 class Step(Part):

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rules.engine.dialect import nearest
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.matrix import ROW_FIELDS
 from rules.engine.source import Path_, Source
+from schemas.texts import Text
 
 Sources = Mapping[str, Source]
 

@@ -10,12 +10,12 @@ from typing import Any, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from rules.engine.faults import Text
 from rules.engine.forms import compile_form, form_rules, places, without_annotations
 from rules.engine.matrix import ROW_FIELDS, cells, matrix_rules, scope_rules
 from rules.engine.model import Basis, Category, Cell, Choice, OutOfScope, Repository, Rulebook, Uniqueness
 from rules.engine.procedures import BackupCreationProcedure
 from rules.engine.rule import Rule, schema_of
+from schemas.texts import Text
 
 _Listed = TypeVar("_Listed", Category, Repository)
 

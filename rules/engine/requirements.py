@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rules.engine.faults import Fault, Text
+from rules.engine.faults import Fault
 from rules.engine.references import Sources, folder, known
 from rules.engine.source import Path_, Source
+from schemas.texts import Text
 
 SUMS = ("rows", "unreadable_rows", "categories", "repositories", "in_transit", "errors")
 """Fields of the subject ``manifest``: the sums of one list."""

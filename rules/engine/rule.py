@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rules.engine.faults import Text
 from rules.engine.model import Basis
 from schemas.findings import Severity
+from schemas.texts import Text
 
 Schema = dict[str, Any] | bool
 

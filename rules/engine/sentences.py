@@ -1,9 +1,9 @@
 """Renders findings: the sentence and the basis come from the release that judged, never from the record."""
 
-from rules.engine.faults import Language
 from rules.engine.model import Citation
 from rules.engine.release import Release
 from schemas.findings import Finding
+from schemas.texts import Language
 
 
 def sentence(release: Release, finding: Finding, language: Language) -> str:

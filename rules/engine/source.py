@@ -21,7 +21,8 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from rules.engine.faults import Fault, RulebookError, Text
+from rules.engine.faults import Fault, RulebookError
+from schemas.texts import Text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rules.engine.faults import CaseFailure, Text
+from rules.engine.faults import CaseFailure
 from rules.engine.release import Release
 from rules.engine.rule import Rule, Schema
+from schemas.texts import Text
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 

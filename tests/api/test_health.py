@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api import health
-from schemas.errors import Text
+from schemas.texts import Text
 
 SECRET = "password=hunter2"
 
