@@ -15,15 +15,14 @@ from api.backups import LanguageDep, find_step, judging, procedure_step
 from api.bodies import StrictRoute
 from api.changes import Key, Revision, asked, carry_out, new_backup_id
 from api.commands import StillRunningError
-from api.language import Language
 from api.platform import Platform, PlatformDep
 from api.problems import StaleProblem, StaleRevision, etag
 from rules.engine.procedures import Step
 from schemas.contracts import backups as contract
-from schemas.errors import Refusal, Text
+from schemas.errors import Refusal
 from schemas.http import backups as http
 from schemas.tables.backups import Backup
-from schemas.tables.contents import ManifestContent
+from schemas.texts import Language, Text
 from store import queries
 from store.database import Reader, Writer, reading
 from store.operations import Asked
@@ -328,7 +327,6 @@ def _step_saved(
     answer = recorded.saved
     with reading(platform.engine) as reader:
         assessed = assess_content(reader, rulebook, platform.forms, declared, change.id, answer.awaiting)
-        content = reader.get(ManifestContent, change.id)
         return http.StepSavedView(
             operation_id=change.id,
             backup_id=change.case_id,
@@ -338,7 +336,7 @@ def _step_saved(
             expires_at=answer.expires_at,
             findings=views.counts(assessed.counts),
             remarks=views.findings(rulebook.release, declared.id, assessed.findings, spoken),
-            manifest=views.manifest(content) if content else None,
+            manifest=views.manifest(assessed.manifest) if assessed.manifest else None,
             waiting_for=_waiting(reader, rulebook, change.case_id, spoken),
         )
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable
 
-from api.language import Language
 from manifests.reader import Fault, fault_sentence
-from rules.engine.faults import Text
 from rules.engine.procedures import Step
 from rules.engine.release import Release
 from rules.engine.sentences import basis, sentence
 from schemas.findings import Finding
 from schemas.http import backups as http
 from schemas.tables.backups import OPEN_STATES, Backup, BackupState, Operation
-from schemas.tables.contents import ManifestContent, ManifestFault
+from schemas.tables.contents import ManifestFault
+from schemas.texts import Language, Text
 from store import queries
 from store.database import Reader
 from store.manifests import Counts
-from store.submissions import AssessedStep, Assessment, awaiting
+from store.submissions import AssessedStep, Assessment, StoredList, awaiting
 
 
 def spoken(text: Text, language: Language) -> str:
@@ -71,7 +70,7 @@ def counts(found: Counts) -> http.FindingCounts:
     return http.FindingCounts(errors=found.error, warnings=found.warning, advice=found.advice)
 
 
-def manifest(content: ManifestContent) -> http.ManifestView:
+def manifest(content: StoredList) -> http.ManifestView:
     """A list in numbers."""
     return http.ManifestView.model_validate(content, from_attributes=True)
 

@@ -4,8 +4,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session
-
 from rules.engine.release import Release
 from schemas.tables.contents import FormContent
 from store.database import Writer
@@ -49,15 +47,14 @@ class FormStore:
             )
         return digest
 
-    def read(self, session: Session, content_id: UUID) -> dict[str, Any]:
-        """The whole form as it was saved."""
-        row = session.get_one(FormContent, content_id)
-        if row.personal is None:
-            return row.body
-        personal: dict[str, Any] = json.loads(
-            self._cipher.decrypt(row.personal, "form_content", "personal", content_id)
+    def joined(self, content_id: UUID, body: dict[str, Any], personal: bytes | None) -> dict[str, Any]:
+        """The whole form as it was saved, of the two columns of its row."""
+        if personal is None:
+            return body
+        fields: dict[str, Any] = json.loads(
+            self._cipher.decrypt(personal, "form_content", "personal", content_id)
         )
-        return row.body | personal
+        return body | fields
 
     def digest(self, content: object) -> str:
         """Keyed digest of JSON content, hex: a plain one would give phone numbers away."""

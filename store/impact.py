@@ -11,15 +11,15 @@ from pydantic import BaseModel
 from sqlalchemy import Engine, func, text
 from sqlmodel import Session, col, select
 
-from rules.engine.faults import Text
 from rules.engine.judge import Verdict
 from schemas.tables.backups import OPEN_STATES, Backup, BackupState
-from schemas.tables.contents import ManifestContent, ManifestFinding
+from schemas.tables.contents import ManifestFinding
+from schemas.texts import Text
 from store.database import reading
 from store.forms import FormStore
 from store.manifests import Counts, stored_rows
 from store.releases import Rulebook, Rulebooks
-from store.submissions import Assessment, assess, stored_counts
+from store.submissions import Assessment, StoredList, assess
 
 BATCH = 100
 """Backups judged between two notes of how far it has come."""
@@ -179,7 +179,7 @@ def _judge(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UU
     """The verdict of a release, also where it has never judged the rows of a list."""
     rules: set[str] = set()
 
-    def rows(session: Session, rulebook: Rulebook, manifest: ManifestContent) -> Counts:
+    def rows(manifest: StoredList) -> Counts:
         counts, spoken = _rows(session, rulebook, manifest)
         rules.update(spoken)
         return counts
@@ -190,15 +190,14 @@ def _judge(session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UU
     return _Judged("accepted" if assessment.accepted else "refused", assessment.counts, frozenset(rules))
 
 
-def _rows(session: Session, rulebook: Rulebook, manifest: ManifestContent) -> tuple[Counts, set[str]]:
+def _rows(session: Session, rulebook: Rulebook, manifest: StoredList) -> tuple[Counts, set[str]]:
     """Findings on the rows of a list, as stored when the release judged it, else judged now."""
-    stored = stored_counts(session, rulebook, manifest)
-    if stored is not None:
+    if manifest.judged is not None:
         spoken = select(ManifestFinding.rule).where(
             ManifestFinding.manifest_id == manifest.id,
             ManifestFinding.release_digest == rulebook.release.digest,
         )
-        return stored, set(session.exec(spoken.distinct()))
+        return manifest.judged, set(session.exec(spoken.distinct()))
     counts, rules = Counts(), set[str]()
     for chunk in stored_rows(session, manifest.id):
         for _, _, findings in rulebook.judge.judge_rows(manifest.form, chunk):

@@ -157,7 +157,7 @@ def _scheduled(session: Session, at: datetime) -> Sequence[_Scheduled]:
     An act after the day has come is impossible, so that what judged at an instant is the same for ever.
     """
     asked = {"day": china_day(at), "at": at}
-    return [_Scheduled(*row) for row in session.exec(_SCHEDULED, params=asked)]
+    return [_Scheduled(*row) for row in session.connection().execute(_SCHEDULED, asked)]
 
 
 def stands() -> ColumnElement[bool]:

@@ -1,18 +1,17 @@
 """A backup as its rules see it: every step, every finding, by one release."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, and_, col, select
+from sqlalchemy import Connection, FromClause, Row, Select, Uuid, and_, bindparam, select
+from sqlmodel import Session, SQLModel
 
 from rules.engine.procedures import Step
 from rules.engine.submission import submission_record
 from schemas.findings import Finding
-from schemas.tables.backups import BackupStep, DepositCheck
-from schemas.tables.contents import FormContent, ManifestContent, ManifestJudgement
 from store.forms import FormStore
 from store.manifests import Counts
 from store.releases import Rulebook
@@ -21,15 +20,38 @@ ARRIVED = ("verified_public", "attested")
 """Results of a deposit check that end the wait."""
 
 
+class SavedStep(NamedTuple):
+    """What a step refers to."""
+
+    revision: int
+    content_id: UUID
+    saved_at: datetime
+
+
+class StoredList(NamedTuple):
+    """A list in numbers, and what one release said of its rows: None where it has not judged them."""
+
+    id: UUID
+    form: str
+    format: str
+    listing: str
+    rows: int
+    unreadable_rows: int
+    categories: list[str]
+    repositories: list[str]
+    in_transit: list[str]
+    judged: Counts | None
+
+
 @dataclass
 class AssessedStep:
     """One step of the procedure: what is saved of it, and what the release says."""
 
     step: Step
-    saved: BackupStep | None = None
+    saved: SavedStep | None = None
     record: dict[str, Any] | None = None
     """What its rules judge: the form, or the sums of the list."""
-    manifest: ManifestContent | None = None
+    manifest: StoredList | None = None
     findings: list[Finding] = field(default_factory=list)
     """Findings on the form, or on the list as a whole; those on its rows are in the database."""
     counts: Counts = field(default_factory=Counts)
@@ -58,81 +80,34 @@ class Assessment:
         return self.counts.error == 0 and not self.unjudged
 
 
-RowCounts = Callable[[Session, Rulebook, ManifestContent], Counts | None]
+RowCounts = Callable[[StoredList], Counts | None]
 """Counts the findings of a release on the rows of a list; None where it has not judged them."""
 
 
-def stored_counts(session: Session, rulebook: Rulebook, manifest: ManifestContent) -> Counts | None:
-    """What the release said when it judged the rows."""
-    judgement = session.get(ManifestJudgement, (manifest.id, rulebook.release.digest))
-    return Counts(judgement.errors, judgement.warnings, judgement.advice) if judgement else None
+def _as_stored(manifest: StoredList) -> Counts | None:
+    return manifest.judged
 
 
 def assess(
-    session: Session,
-    rulebook: Rulebook,
-    forms: FormStore,
-    backup_id: UUID,
-    rows: RowCounts = stored_counts,
+    session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UUID, rows: RowCounts = _as_stored
 ) -> Assessment:
     """Judge everything saved of a backup; a step of the procedure that is not saved is open."""
-    loaded = _load(session, backup_id, rulebook.release.digest)
-    saved = {step.step: step for step, *_ in loaded}
-    awaited = awaiting(session, backup_id)
+    connection = session.connection()
+    asked = {"backup_id": backup_id, "release": rulebook.release.digest}
+    saved = {row.step: row for row in connection.execute(_SAVED, asked)}
+    awaited = _awaiting(connection, backup_id, (row.in_transit for row in saved.values()))
     procedure = rulebook.release.procedure("backup-creation")
     steps = []
     for step in procedure.steps:
         assessed = AssessedStep(step)
-        if step.id in saved:
-            content_id = saved[step.id].content_id
-            assessed = assess_content(session, rulebook, forms, step, content_id, awaited, rows)
-            assessed.saved = saved[step.id]
+        row = saved.get(step.id)
+        if row is not None:
+            assessed = _assess_step(rulebook, forms, step, row, awaited, rows)
+            assessed.saved = SavedStep(row.revision, row.content_id, row.saved_at)
         steps.append(assessed)
     record = submission_record(rulebook.release, procedure, {step.step.id: step.record for step in steps})
     findings = _judge(rulebook, procedure.judged_by, record)
     return Assessment(steps, findings, sum((step.counts for step in steps), Counts.of(findings)), awaited)
-
-
-def _load(
-    session: Session, backup_id: UUID, release: str
-) -> Sequence[tuple[BackupStep, FormContent | None, ManifestContent | None, ManifestJudgement | None]]:
-    """The saved steps with what they refer to, in one query: whoever asks the session for it has it there."""
-    return session.exec(_SAVED, params={"backup_id": backup_id, "release": release}).all()
-
-
-def awaiting(session: Session, backup_id: UUID) -> list[str]:
-    """Repositories whose deposits are on their way, by the current lists and what was heard since."""
-    asked = {"backup_id": backup_id}
-    awaited = {repository for row in session.exec(_IN_TRANSIT, params=asked) for repository in row}
-    if not awaited:
-        return []
-    there = session.exec(_ARRIVED, params=asked).all()
-    return sorted(awaited.difference(there))
-
-
-# Statements of every save and submission, built once: that costs more than PostgreSQL takes to answer them.
-_CONTENT = col(BackupStep.content_id)
-_SAVED = (
-    select(BackupStep, FormContent, ManifestContent, ManifestJudgement)
-    .outerjoin(FormContent, col(FormContent.id) == _CONTENT)
-    .outerjoin(ManifestContent, col(ManifestContent.id) == _CONTENT)
-    .outerjoin(
-        ManifestJudgement,
-        and_(
-            col(ManifestJudgement.manifest_id) == _CONTENT,
-            col(ManifestJudgement.release_digest) == bindparam("release"),
-        ),
-    )
-    .where(col(BackupStep.backup_id) == bindparam("backup_id"))
-)
-_IN_TRANSIT = (
-    select(col(ManifestContent.in_transit))
-    .join(BackupStep, ManifestContent.id == _CONTENT)  # type: ignore[arg-type]  # SQLModel's columns
-    .where(col(BackupStep.backup_id) == bindparam("backup_id"))
-)
-_ARRIVED = select(DepositCheck.repository).where(
-    col(DepositCheck.backup_id) == bindparam("backup_id"), col(DepositCheck.result).in_(ARRIVED)
-)
 
 
 def assess_content(
@@ -142,16 +117,41 @@ def assess_content(
     step: Step,
     content_id: UUID,
     awaited: list[str],
-    rows: RowCounts = stored_counts,
 ) -> AssessedStep:
     """Judge one content for one step, whether or not the step refers to it now."""
+    asked = {"content_id": content_id, "release": rulebook.release.digest}
+    row = session.connection().execute(_CONTENT, asked).one()
+    return _assess_step(rulebook, forms, step, row, awaited, _as_stored)
+
+
+def awaiting(session: Session, backup_id: UUID) -> list[str]:
+    """Repositories whose deposits are on their way, by the current lists and what was heard since."""
+    connection = session.connection()
+    in_transit = connection.execute(_IN_TRANSIT, {"backup_id": backup_id}).scalars()
+    return _awaiting(connection, backup_id, in_transit)
+
+
+def _awaiting(connection: Connection, backup_id: UUID, in_transit: Iterable[list[str] | None]) -> list[str]:
+    awaited = {repository for repositories in in_transit for repository in repositories or ()}
+    if not awaited:
+        return []
+    there = connection.execute(_ARRIVED, {"backup_id": backup_id}).scalars()
+    return sorted(awaited.difference(there))
+
+
+def _assess_step(
+    rulebook: Rulebook, forms: FormStore, step: Step, row: Row[Any], awaited: list[str], rows: RowCounts
+) -> AssessedStep:
     if step.kind == "form":
-        form = forms.read(session, content_id)
+        form = forms.joined(row.content_id, row.body, row.personal)
         findings = _judge(rulebook, step.judged_by, form)
         return AssessedStep(step, record=form, findings=findings, counts=Counts.of(findings))
-    manifest = session.get_one(ManifestContent, content_id)
-    judged = rows(session, rulebook, manifest)
-    on_rows = judged or Counts()
+    judged = None if row.errors is None else Counts(row.errors, row.warnings, row.advice)
+    manifest = StoredList(
+        **{name: getattr(row, name) for name in StoredList._fields[1:-1]}, id=row.content_id, judged=judged
+    )
+    counted = rows(manifest)
+    on_rows = counted or Counts()
     record = {
         "rows": manifest.rows,
         "unreadable_rows": manifest.unreadable_rows,
@@ -167,9 +167,42 @@ def assess_content(
         manifest=manifest,
         findings=findings,
         counts=Counts.of(findings) + on_rows + Counts(error=manifest.unreadable_rows),
-        judged=judged is not None,
+        judged=counted is not None,
     )
 
 
 def _judge(rulebook: Rulebook, subjects: Iterable[str], record: Mapping[str, Any]) -> list[Finding]:
     return [finding for subject in subjects for finding in rulebook.judge.judge(subject, record)]
+
+
+# Statements of every save and submission: on tables, and built once. Objects of the session's and a
+# statement built anew cost more than PostgreSQL takes to answer.
+_STEPS, _FORMS, _LISTS, _JUDGEMENTS, _CHECKS = (
+    SQLModel.metadata.tables[name]
+    for name in ("backup_step", "form_content", "manifest", "manifest_judgement", "deposit_check")
+)
+_OF_BACKUP = _STEPS.c.backup_id == bindparam("backup_id")
+
+
+def _contents(source: FromClause, *more: Any) -> Select[Any]:
+    """Whatever the ``content_id`` of a source names, with what one release said of it."""
+    of_form = (_FORMS.c[name] for name in ("body", "personal"))
+    of_list = (_LISTS.c[name] for name in StoredList._fields[1:-1])
+    of_judgement = (_JUDGEMENTS.c[name] for name in ("errors", "warnings", "advice"))
+    judged = and_(
+        _JUDGEMENTS.c.manifest_id == source.c.content_id,
+        _JUDGEMENTS.c.release_digest == bindparam("release"),
+    )
+    return select(source.c.content_id, *more, *of_form, *of_list, *of_judgement).select_from(
+        source.outerjoin(_FORMS, _FORMS.c.id == source.c.content_id)
+        .outerjoin(_LISTS, _LISTS.c.id == source.c.content_id)
+        .outerjoin(_JUDGEMENTS, judged)
+    )
+
+
+_SAVED = _contents(_STEPS, _STEPS.c.step, _STEPS.c.revision, _STEPS.c.saved_at).where(_OF_BACKUP)
+_CONTENT = _contents(select(bindparam("content_id", type_=Uuid()).label("content_id")).subquery())
+_IN_TRANSIT = select(_LISTS.c.in_transit).join(_STEPS, _STEPS.c.content_id == _LISTS.c.id).where(_OF_BACKUP)
+_ARRIVED = select(_CHECKS.c.repository).where(
+    _CHECKS.c.backup_id == bindparam("backup_id"), _CHECKS.c.result.in_(ARRIVED)
+)
