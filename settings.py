@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -37,6 +37,17 @@ class Settings(BaseSettings):
         repository_lookup: How accessions are looked up at the repositories: ``offline`` asks nobody, ``cncb``
             asks the public services of CNCB-NGDC.
         repository_url: Where those services are.
+        deployment: ``production``, where nothing may run that is for development only; or ``development``.
+        sms_carrier: Who sends text messages: ``inbox`` shows them to whoever asks, for development only;
+            ``aliyun`` and ``tencent`` are extras of the package.
+        sms_key_id: AccessKey ID of Aliyun, SecretId of Tencent Cloud.
+        sms_key_secret: The secret that goes with it.
+        sms_signature: Approved signature (签名).
+        sms_claim_code_template: Template (模板) approved for the code of a claim.
+        sms_step_up_code_template: Template approved for the code of an administrator.
+        sms_app_id: Tencent Cloud's SmsSdkAppId.
+        sms_endpoint: Where the carrier's API is, when not where its SDK has it.
+        sms_receipt_secret: Last part of the address that receipts are sent to; none are taken without it.
         log_format: ``json`` for machines, ``console`` for people.
     """
 
@@ -55,6 +66,16 @@ class Settings(BaseSettings):
     jwks: str
     repository_lookup: Literal["offline", "cncb"] = "offline"
     repository_url: HttpUrl = HttpUrl("https://ngdc.cncb.ac.cn")
+    deployment: Literal["development", "production"] = "production"
+    sms_carrier: Literal["inbox", "aliyun", "tencent"] = "inbox"
+    sms_key_id: str = ""
+    sms_key_secret: SecretStr = SecretStr("")
+    sms_signature: str = ""
+    sms_claim_code_template: str = ""
+    sms_step_up_code_template: str = ""
+    sms_app_id: str = ""
+    sms_endpoint: HttpUrl | None = None
+    sms_receipt_secret: SecretStr = SecretStr("")
     log_format: Literal["console", "json"] = "json"
 
     @field_validator("database_url")
@@ -64,12 +85,39 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql+psycopg://")
         return url
 
+    @field_validator("sms_carrier")
+    @classmethod
+    def _no_inbox_in_production(cls, carrier: str, before: ValidationInfo) -> str:
+        if carrier == "inbox" and before.data.get("deployment") == "production":
+            raise ValueError(
+                "inbox 仅限开发环境：请选 aliyun 或 tencent，或设 HGRIP_DEPLOYMENT=development / "
+                "inbox is for development only: choose aliyun or tencent, or set HGRIP_DEPLOYMENT=development"
+            )
+        return carrier
+
+    @field_validator(
+        "sms_key_id",
+        "sms_key_secret",
+        "sms_signature",
+        "sms_claim_code_template",
+        "sms_step_up_code_template",
+        "sms_app_id",
+    )
+    @classmethod
+    def _there_for_the_carrier(cls, value: str | SecretStr, before: ValidationInfo) -> str | SecretStr:
+        carrier = before.data.get("sms_carrier", "inbox")
+        needed = carrier == "tencent" or (carrier == "aliyun" and before.field_name != "sms_app_id")
+        if needed and not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+            raise ValueError(f"{carrier} 需要此项 / {carrier} needs it")
+        return value
+
     def environment(self) -> dict[str, str]:
         """These settings as environment variables for a child process; holds secrets, so never print it."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {
             f"HGRIP_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in values.items()
+            if value is not None
         }
 
 

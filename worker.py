@@ -14,6 +14,8 @@ from activities.backups import BackupActivities
 from activities.deposits import DepositActivities
 from activities.manifests import ManifestActivities
 from activities.repositories import Cncb, Offline
+from activities.sms.inbox import Inbox
+from activities.sms.outbox import SmsActivities
 from settings import Settings
 from store.database import connect as connect_database
 from store.encryption import ColumnCipher
@@ -34,13 +36,15 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     engine = connect_database(
         settings.database_url.get_secret_value(), pool_size=THREADS, ask_before_use=False
     )
-    forms = FormStore(ColumnCipher(KeyRing.load(settings.keys_file)))
+    cipher = ColumnCipher(KeyRing.load(settings.keys_file))
+    forms = FormStore(cipher)
     rulebooks = Rulebooks(settings.rule_signers)
     backups = BackupActivities(engine, rulebooks, forms)
     asking_cncb = settings.repository_lookup == "cncb"
     repositories = Cncb(str(settings.repository_url)) if asking_cncb else Offline()
     deposits = DepositActivities(engine, repositories)
     manifests = ManifestActivities(engine, rulebooks)
+    messages = SmsActivities(engine, cipher, Inbox(engine))
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -53,6 +57,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             backups.send_reminder,
             deposits.look_up,
             manifests.judge_manifest,
+            messages.send_message,
         ],
         activity_executor=threads,
         max_concurrent_activities=THREADS,

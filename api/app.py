@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         drafts.router,
         uploads.router,
         rules.router,
-        health.router(_checks(app), _service_info()),
+        health.router(_checks(app), _service_info(configured)),
     ):
         app.include_router(router)
     return app
@@ -120,12 +120,12 @@ def _rulebook(platform: Platform) -> None:
         platform.rulebooks.in_force(reader, datetime.now(UTC))
 
 
-def _service_info() -> ServiceInfo:
+def _service_info(settings: Settings) -> ServiceInfo:
     return ServiceInfo(
         id="org.hgrip.api",
         name="hgrip",
         description="Information backup of human genetic resources",
         organization=Organization(name="hgrip", url="/"),
-        environment="development",
+        environment=settings.deployment,
         version=version("hgrip"),
     )

@@ -128,5 +128,6 @@ def openapi() -> None:
         rule_signers=Path(),
         token_issuer="",
         jwks="",
+        deployment="development",
     )
     typer.echo(json.dumps(create_app(nowhere).openapi(), ensure_ascii=False, indent=2))

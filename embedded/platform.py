@@ -129,6 +129,7 @@ def running(
             rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
+            deployment="development",
             log_format="console",
         )
         environment_file = folder / "hgrip.env"

@@ -66,6 +66,7 @@ def session_settings(
         rule_signers=rule_signers,
         token_issuer="https://issuer.test",
         jwks=str(tmp_path_factory.mktemp("issuer") / "jwks.json"),
+        deployment="development",
         log_format="console",
     )
 

@@ -43,6 +43,7 @@ class Stage(Platform):
             rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
+            deployment="development",
             log_format="console",
         )
         super().__init__(folder, settings, postgres, temporal)

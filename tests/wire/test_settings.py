@@ -12,6 +12,8 @@ COMPLETE = {
     "HGRIP_RULE_SIGNERS": "/run/signers.json",
     "HGRIP_TOKEN_ISSUER": "https://issuer.test",
     "HGRIP_JWKS": "/run/jwks.json",
+    "HGRIP_SMS_CARRIER": "inbox",
+    "HGRIP_DEPLOYMENT": "development",
 }
 
 
