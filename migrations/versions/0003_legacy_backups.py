@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("delegate_id", sa.Uuid(), nullable=False),
         sa.Column("unit_code", sa.String(), nullable=False),
         sa.Column("operation_id", sa.Uuid(), nullable=False),
+        sa.Column("ended_by", sa.Uuid(), nullable=True),
         sa.CheckConstraint("until >= since", name="ends_after_it_begins"),
         sa.ForeignKeyConstraint(["backup_id"], ["backup.id"]),
         sa.ForeignKeyConstraint(["delegate_id"], ["account.id"]),

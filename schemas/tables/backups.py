@@ -96,6 +96,7 @@ class Delegation(SQLModel, table=True):
     delegate_id: UUID = Field(foreign_key="account.id")
     unit_code: str
     operation_id: UUID = Field(description="What gave it to them")
+    ended_by: UUID | None = Field(default=None, description="The operation that took it from them")
 
 
 class BackupStep(SQLModel, table=True):
