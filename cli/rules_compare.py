@@ -49,7 +49,7 @@ def diff_(
         print_json(_difference(difference))
     else:
         _tell(difference, lang)
-    changed = difference.changes or difference.settings
+    changed = difference.changes or difference.patterns or difference.settings
     raise typer.Exit(ExitCode.FOUND if changed else ExitCode.OK)
 
 
@@ -88,6 +88,8 @@ def impact_(
 def _tell(difference: Difference, lang: Language) -> None:
     for change in difference.changes:
         console.print(chosen(change.sentence, lang), markup=False)
+    for pattern in difference.patterns:
+        console.print(chosen(pattern.sentence, lang), markup=False)
     for setting in difference.settings:
         console.print(setting, markup=False)
     decisions = len(difference.changes) + len(difference.settings)
@@ -111,6 +113,9 @@ def _difference(difference: Difference) -> dict[str, object]:
                 "sentence": change.sentence._asdict(),
             }
             for change in difference.changes
+        ],
+        "patterns": [
+            pattern._asdict() | {"sentence": pattern.sentence._asdict()} for pattern in difference.patterns
         ],
         "settings": difference.settings,
         "files": difference.files,

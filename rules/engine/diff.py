@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rules.engine.conditions import Box, Wording, box, merged
 from rules.engine.domain import ABSENT, Domain, Place, Probe, apply, rule_leaves
 from rules.engine.judge import Judge
 from rules.engine.release import Release
+from rules.engine.spellings import PatternChange, pattern_changes
 from schemas.findings import Finding, Severity
 from schemas.texts import Text
 
@@ -19,6 +20,8 @@ VERDICTS: Mapping[Severity | None, Text] = {
     "error": Text("拒绝", "refused"),
 }
 _FORMAT, _FILE_NAME = ("file_format",), ("file_name",)
+_STEP = 500
+"""Records between two words about the progress."""
 _GRAVEST: tuple[Severity, ...] = ("error", "warning", "advice")
 
 
@@ -51,24 +54,39 @@ class Difference(NamedTuple):
         changes: Decisions that come out otherwise.
         settings: Values of procedures, as ``file: place: old → new``.
         files: Files whose content differs, also where no decision does.
+        patterns: Patterns that are written otherwise, also where nothing tells them apart.
         asked: How many records were compared.
     """
 
     changes: list[Change]
     settings: list[str]
     files: list[str]
+    patterns: list[PatternChange]
     asked: int
 
 
-def diff(old: Release, new: Release) -> Difference:
-    """Compares two releases on the finite domain of both and on the boundary values of both."""
+def diff(
+    old: Release, new: Release, progress: Callable[[int, int], object] = lambda done, total: None
+) -> Difference:
+    """Compares two releases on the finite domain of both and on the boundary values of both.
+
+    Args:
+        old: What is.
+        new: What is to be.
+        progress: Told now and then how many records both were asked about, of how many.
+    """
     judges = Judge(old), Judge(new)
-    changes: list[Change] = []
     asked = 0
-    for subject in sorted(old.subjects & new.subjects):
-        comparison = _Comparison(judges, subject)
-        changes += comparison.changes()
-        asked += comparison.asked
+
+    def count() -> None:
+        nonlocal asked
+        asked += 1
+        if asked % _STEP == 0:
+            progress(asked, total)
+
+    comparisons = [_Comparison(judges, subject, count) for subject in sorted(old.subjects & new.subjects)]
+    total = sum(comparison.size for comparison in comparisons)
+    changes = [change for comparison in comparisons for change in comparison.changes()]
     for subject in sorted(old.subjects ^ new.subjects):
         verdicts: tuple[Severity | None, Severity | None] = (
             (None, "error") if subject in old.subjects else ("error", None)
@@ -82,14 +100,15 @@ def diff(old: Release, new: Release) -> Difference:
         if name.startswith("procedures/")
         for line in _settings(first.get(name), second.get(name), "")
     ]
-    return Difference(changes, settings, files, asked)
+    return Difference(changes, settings, files, list(pattern_changes(first, second)), asked)
 
 
 class _Comparison:
     """Two judges on one subject."""
 
-    def __init__(self, judges: tuple[Judge, Judge], subject: str) -> None:
+    def __init__(self, judges: tuple[Judge, Judge], subject: str, count: Callable[[], None]) -> None:
         self._judges = judges
+        self._count = count
         self._subject = subject
         releases = (judges[0].release, judges[1].release)
         self._releases = releases
@@ -102,7 +121,8 @@ class _Comparison:
         }
         self._boxes: dict[tuple[Severity | None, Severity | None, tuple[Place, ...]], list[Box]] = {}
         self._universe: dict[tuple[Place, ...], Box] = {}
-        self.asked = 0
+        self._cells, self._questions = list(self._domain.cells()), list(self._domain.questions())
+        self.size = len(self._cells) + len(self._questions)
 
     def changes(self) -> list[Change]:
         bases = [self._domain.base(judge) for judge in self._judges]
@@ -110,7 +130,7 @@ class _Comparison:
         if not self._judges[1].judge(self._subject, bases[0]):
             bases[1] = bases[0]
         whole: dict[Any, Any] = {}
-        for probe in self._domain.cells():
+        for probe in self._cells:
             before, after = self._ask(probe, bases)
             turned, cell = (_gravest(before), _gravest(after)), _cell(probe)
             if _FILE_NAME in probe.conditions and whole.get(cell) == turned:
@@ -118,7 +138,7 @@ class _Comparison:
             if probe.conditions.get(_FORMAT) is ABSENT:
                 whole.setdefault(cell, turned)
             self._note(probe, *turned)
-        for probe in self._domain.questions():
+        for probe in self._questions:
             before, after = self._ask(probe, bases)
             gone, come = _minus(before, after), _minus(after, before)
             if self._are_asked_together(probe, gone + come):
@@ -132,7 +152,7 @@ class _Comparison:
         return list(dict.fromkeys([*found, *self._uniqueness()]))
 
     def _ask(self, probe: Probe, bases: list[dict[str, Any]]) -> list[list[Finding]]:
-        self.asked += 1
+        self._count()
         return [
             judge.judge(self._subject, apply(base, probe.changes))
             for judge, base in zip(self._judges, bases, strict=True)

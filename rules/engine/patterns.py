@@ -1,7 +1,7 @@
 """Checks every regular expression of the rule files: portable, anchored, and proven by examples."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -78,6 +78,17 @@ def _pattern(source: Source, holder: dict[str, Any], path: Path_) -> Iterator[Fa
     yield from _examples(source, holder, path)
 
 
+def acceptor(pattern: str) -> Callable[[str], bool]:
+    """Whether a text is right by a pattern, as the judge asks: control characters never are.
+
+    Raises:
+        ValueError: It is no regular expression, or needs backtracking.
+    """
+    return jsonschema_rs.Draft202012Validator(
+        {"pattern": pattern, "not": NO_CONTROL}, pattern_options=jsonschema_rs.RegexOptions()
+    ).is_valid
+
+
 def explodes(pattern: str) -> bool:
     """Whether a group that can match the same text in several ways is repeated without end."""
     groups: list[list[str]] = [[]]
@@ -112,9 +123,7 @@ def _separated(group: list[str]) -> bool:
 
 def _examples(source: Source, holder: dict[str, Any], path: Path_) -> Iterator[Fault]:
     try:
-        accepts = jsonschema_rs.Draft202012Validator(
-            {"pattern": holder["pattern"], "not": NO_CONTROL}, pattern_options=jsonschema_rs.RegexOptions()
-        ).is_valid
+        accepts = acceptor(holder["pattern"])
     except (ValueError, jsonschema_rs.ValidationError):
         yield source.fault(
             (*path, "pattern"),

@@ -6,6 +6,7 @@ import pytest
 from rules.engine.diff import diff
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
+from rules.engine.spellings import pattern_changes
 
 Edited = Callable[..., Path]
 
@@ -123,3 +124,44 @@ def test_a_flipped_repository_is_seen_from_both_sides(
         (None, "error"),
         ("error", None),
     }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused", "accepted"),
+    [
+        ("^HRA[0-9]{6,}$", "^HRA[0-9]{6}$", ["HRA0000001"], []),
+        ("^HRA[0-9]{6,}$", "^HRA[0-9]{6,9}$", ["HRA0000011111"], []),
+        ("^HRA[0-9]{6,}$", "^HR[AB][0-9]{5,}$", [], ["HRA00000", "HRB000001"]),
+        ("^(\\+86)?1[3-9][0-9]{9}$", "^(\\+86)?1[4-9][0-9]{9}$", ["+8613000000000"], []),
+        ("^[ab]*$", "^[ab]+$", ['""'], []),
+        ("^[ab]+$", "^(a|b)+$", [], []),
+    ],
+)
+def test_what_a_pattern_no_longer_or_newly_accepts_is_found_without_an_example_of_it(
+    old: str, new: str, refused: list[str], accepted: list[str]
+) -> None:
+    seeds = {"H": "HRA000001", "(": "+8613000000001", "[": "ab"}
+    before, after = (
+        {"file": {"here": {"pattern": pattern, "examples": [seeds[old[1]]]}}} for pattern in (old, new)
+    )
+    (change,) = pattern_changes(before, after)
+    assert (change.place, change.refused, change.accepted) == ("file: here", refused, accepted)
+
+
+def test_a_changed_pattern_is_told_also_where_nothing_tells_the_two_apart(
+    release: Release, edited: Edited
+) -> None:
+    copy = edited(("repositories/gvm.yaml", "^GVM[0-9]{6,}$", "^GVM[0-9]{5,}[0-9]$"))
+    difference = diff(release, load_rulebook(copy))
+    assert difference.changes == []
+    (change,) = difference.patterns
+    assert change.sentence.en.startswith("repositories/gvm: identifiers.accession: pattern changed: ^GVM")
+    assert change.sentence.en.endswith("spellings tried, none is judged otherwise")
+    assert "判断都相同" in change.sentence.zh
+
+
+def test_the_progress_of_a_comparison_ends_below_what_it_asks(release: Release) -> None:
+    told: list[tuple[int, int]] = []
+    difference = diff(release, release, lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {total for _, total in told} == {difference.asked}
