@@ -295,6 +295,71 @@ _TABLE = (
         Text("已保存的内容不受影响。请把 instance 中的编号告知备份服务。" + _HELP.zh,
              "What you saved is still there. Please tell the backup service the id in instance. " + _HELP.en),
     ),
+    # --- names and phones ------------------------------------------------------------------------------
+    Error(
+        "name_missing", 422, False,
+        Text("没有填写姓名", "The name is missing"),
+        Text("请填写在原系统注册时的姓名。", "Give the name as it was registered with the old platform."),
+    ),
+    Error(
+        "name_too_long", 422, False,
+        Text("姓名过长", "The name is too long"),
+        Text("姓名最多 {limit} 个字符，请只填姓名。",
+             "A name has at most {limit} characters; give the name alone."),
+    ),
+    Error(
+        "name_unreadable", 422, False,
+        Text("姓名中有不能使用的符号", "The name has symbols that no name has"),
+        Text("请删去表情、控制字符等符号。", "Remove emoji, control characters and other symbols."),
+    ),
+    Error(
+        "phone_missing", 422, False,
+        Text("没有填写手机号", "The phone number is missing"),
+        Text("请填写在原系统注册时的手机号。",
+             "Give the mobile number that was registered with the old platform."),
+    ),
+    Error(
+        "phone_has_letters", 422, False,
+        Text("手机号中有字母或文字", "The phone number has letters"),
+        Text("请只填数字，例如 11 位手机号；可以带 +86 和空格。",
+             "Give digits only, 11 for a mobile number; +86 and blanks may be there."),
+    ),
+    Error(
+        "phone_has_symbols", 422, False,
+        Text("手机号中有不能使用的符号", "The phone number has symbols that no number has"),
+        Text("请删去表情等符号，只填数字；可以带 +86、空格和连字符。",
+             "Remove emoji and other symbols; digits, +86, blanks and hyphens may be there."),
+    ),
+    Error(
+        "phone_invalid", 422, False,
+        Text("不是手机号", "This is no mobile number"),
+        Text("请检查位数和号段；大陆手机号为 11 位，以 1 开头。",
+             "Check its length and first digits; a mobile number of mainland China has 11 digits and begins "
+             "with 1."),
+    ),
+    Error(
+        "phone_abroad", 422, False,
+        Text("不接受该国家或地区的号码", "Numbers of this country or region are not taken"),
+        Text("验证码只能发往规则文件所列国家或地区（一般为中国大陆）的手机号。如在原系统登记的是其他号码，"
+             "请联系备份服务。" + _HELP.zh,
+             "Codes go only to mobile numbers of the countries in the rule file, as a rule mainland China. "
+             "If another was registered with the old platform, ask the backup service. " + _HELP.en),
+    ),
+    Error(
+        "phone_not_mobile", 422, False,
+        Text("不是手机号，而是固定电话或服务号码", "This is a landline or service number"),
+        Text("固定电话收不到验证码，请填写手机号。如在原系统登记的是固定电话，请联系备份服务。" + _HELP.zh,
+             "A landline receives no code; give a mobile number. If a landline was registered with the old "
+             "platform, ask the backup service. " + _HELP.en),
+    ),
+    # --- comparisons of releases -----------------------------------------------------------------------
+    Error(
+        "unknown_release", 422, False,
+        Text("没有这个规则版本", "There is no such release"),
+        Text("请填写 GET /v1/rules/releases 所列的版本号或摘要（至少前 8 位）。",
+             "Give a version or a digest (its first 8 digits or more) of those that GET /v1/rules/releases "
+             "lists."),
+    ),
 )  # fmt: skip
 
 ERRORS = {error.code: error for error in _TABLE}

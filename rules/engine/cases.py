@@ -7,15 +7,18 @@ from typing import Any, NamedTuple
 
 import jsonschema_rs
 
-from rules.engine.dialect import nearest
+from rules.engine.dialect import kind_of, nearest
 from rules.engine.faults import CaseFailure, RulebookError
 from rules.engine.judge import Judge
 from rules.engine.load import read_checked, rule_files
+from rules.engine.matching_cases import run_matching
 from rules.engine.release import Release
 from rules.engine.rule import Rule
 from rules.engine.source import Source
 from rules.engine.thresholds import untried_thresholds
 from schemas.texts import Text
+
+_RECORDS, _MATCHING = "cases", "matching-cases"
 
 
 class Case(NamedTuple):
@@ -44,6 +47,9 @@ def run_cases(folder: Path, release: Release) -> list[CaseFailure]:
     cases = list(read_cases(folder))
     judge = Judge(release)
     failures = [failure for case in cases for failure in _run(judge, case)]
+    failures += [
+        failure for source in _sources(folder, _MATCHING) for failure in run_matching(source, release)
+    ]
     return failures or [*_untried(release, judge, cases), *_untried_thresholds(release, cases)]
 
 
@@ -53,7 +59,7 @@ def read_cases(folder: Path) -> Iterator[Case]:
     Raises:
         RulebookError: With the faults of all malformed cases files.
     """
-    for source in _sources(folder):
+    for source in _sources(folder, _RECORDS):
         for case in source.data["cases"]:
             record = _merged(source.data["base"], case.get("with", {}))
             yield Case(source.file, case["name"], source.data["subject"], record, frozenset(case["findings"]))
@@ -67,14 +73,16 @@ def read_untested(folder: Path) -> dict[str, Text]:
     """
     return {
         name: Text(**reason)
-        for source in _sources(folder)
+        for source in _sources(folder, _RECORDS)
         for name, reason in source.data.get("untested", {}).items()
     }
 
 
-def _sources(folder: Path) -> Iterator[Source]:
+def _sources(folder: Path, kind: str) -> Iterator[Source]:
     faults = []
     for path in rule_files(folder, cases=True):
+        if kind_of(path.relative_to(folder).as_posix()) != kind:
+            continue
         try:
             yield read_checked(folder, path)
         except RulebookError as error:

@@ -42,7 +42,7 @@ def kind_of(file: str) -> str | None:
     """The kind of a rule file by its place: the name of its schema, or None where no rule file belongs."""
     folder, _, name = file.removesuffix(".yaml").rpartition("/")
     if name.endswith(".cases"):
-        return "cases"
+        return "matching-cases" if folder == "procedures" else "cases"
     if folder == "":
         return name if name in ("rulebook", "data-types", "messages") else None
     if folder == "procedures":

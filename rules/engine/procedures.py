@@ -1,4 +1,4 @@
-"""What a workflow obeys: steps, deadlines, limits, the shape of the number."""
+"""What a workflow obeys: steps, deadlines, limits, the shape of the number; how old backups are claimed."""
 
 import datetime as dt
 from typing import Literal
@@ -81,3 +81,100 @@ class BackupCreationProcedure(Part):
             if step.id == id:
                 return step
         raise KeyError(id)
+
+
+class NameMatching(Part):
+    """What makes two spellings of a person's or a unit's name the same.
+
+    Attributes:
+        max_length: Longest name, in characters.
+        ignore_blanks: Blanks do not count, inside a name either.
+        simplify: A traditional character counts as its simplified form.
+        unify_middle_dots: Every middle dot counts as ``·``.
+        ignore_case: Capital letters count as small ones.
+    """
+
+    max_length: int
+    ignore_blanks: bool
+    simplify: bool
+    unify_middle_dots: bool
+    ignore_case: bool
+
+
+class PhoneMatching(Part):
+    """Which phones a legacy registrant can have.
+
+    Attributes:
+        countries: Whose mobile numbers are taken (ISO 3166-1); a number without country code is of the first.
+    """
+
+    countries: tuple[str, ...]
+
+
+class Matching(Part):
+    """How persons are compared with legacy registrants."""
+
+    name: NameMatching
+    phone: PhoneMatching
+
+
+class Code(Part):
+    """The code (验证码) that goes to the number on record."""
+
+    digits: int
+    valid_for: dt.timedelta
+    tries: int
+    resend_after: dt.timedelta
+
+
+class Limit(Part):
+    """At most so many requests within a period, counted on what was typed, before any look-up.
+
+    Attributes:
+        per: The number typed, the account, its network address, its unit.
+    """
+
+    per: Literal["number", "account", "address", "unit"]
+    most: int
+    within: dt.timedelta
+
+
+class DailyBudget(Part):
+    """Messages the platform sends in a day; operators are told at a share of it."""
+
+    messages: int
+    alarm_at: float
+
+
+class UnitConfirmation(Part):
+    """Whether a claim of backups of another unit waits for that unit's administrator, and how long."""
+
+    required: bool
+    valid_for: dt.timedelta
+
+
+class UnitClaims(Part):
+    """Claims by a unit's administrator.
+
+    Attributes:
+        approvals_above: Above so many backups a second administrator approves.
+        undo_within: How long the move can be taken back.
+    """
+
+    approvals_above: int
+    undo_within: dt.timedelta
+
+
+class ClaimingProcedure(Part):
+    """Content of ``procedures/claiming.yaml``: attribution (归入) and claims (认领) of legacy backups."""
+
+    title: Text
+    in_force_from: dt.date
+    basis: tuple[Basis, ...]
+    matching: Matching
+    code: Code
+    limits: tuple[Limit, ...]
+    daily_budget: DailyBudget
+    unit_confirmation: UnitConfirmation
+    unit_claims: UnitClaims
+    decision: Text | None = None

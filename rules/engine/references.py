@@ -199,7 +199,7 @@ def _procedures(sources: Sources) -> Iterator[Fault]:
     forms = dict(folder(sources, "forms"))
     subjects = [*forms, "manifest", "submission"]
     for _, source in folder(sources, "procedures"):
-        for i, step in enumerate(source.data["steps"]):
+        for i, step in enumerate(source.data.get("steps", ())):
             yield from known(source, ("steps", i, "form"), step["form"], forms, Text("表单", "form"))
             for k, subject in enumerate(step["judged_by"]):
                 yield from known(

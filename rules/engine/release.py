@@ -6,20 +6,25 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import TypeAdapter
 
 from rules.engine.forms import compile_form, form_rules, places, without_annotations
 from rules.engine.matrix import ROW_FIELDS, cells, matrix_rules, scope_rules
 from rules.engine.model import Basis, Category, Cell, Choice, OutOfScope, Repository, Rulebook, Uniqueness
-from rules.engine.procedures import BackupCreationProcedure
+from rules.engine.procedures import BackupCreationProcedure, ClaimingProcedure
 from rules.engine.rule import Rule, schema_of
 from schemas.texts import Text
 
 _Listed = TypeVar("_Listed", Category, Repository)
 
 _BASES: TypeAdapter[tuple[Basis, ...]] = TypeAdapter(tuple[Basis, ...])
+
+_PROCEDURES: Mapping[str, type[BackupCreationProcedure | ClaimingProcedure]] = {
+    "backup-creation": BackupCreationProcedure,
+    "claiming": ClaimingProcedure,
+}
 
 
 class Release:
@@ -61,7 +66,7 @@ class Release:
             {id_: Repository.model_validate(content) for id_, content in self._folder("repositories").items()}
         )
         self._procedures = {
-            id_: BackupCreationProcedure.model_validate(content)
+            id_: _PROCEDURES[id_].model_validate(content)
             for id_, content in self._folder("procedures").items()
         }
         shown = self._choices(with_out_of_scope=False)
@@ -105,11 +110,15 @@ class Release:
         """The matrix: each category × data type (× kind) with the repositories that take it."""
         return tuple(cells(self.categories))
 
-    def procedure(self, name: str) -> BackupCreationProcedure:
+    @overload
+    def procedure(self, name: Literal["backup-creation"]) -> BackupCreationProcedure: ...
+    @overload
+    def procedure(self, name: Literal["claiming"]) -> ClaimingProcedure: ...
+    def procedure(self, name: str) -> Any:
         """What a workflow obeys.
 
         Raises:
-            KeyError: There is no such procedure.
+            KeyError: There is no such procedure: the release may be older than its kind.
         """
         return self._procedures[name]
 
@@ -253,6 +262,7 @@ class Release:
                 require={"properties": {"steps": {"properties": {step.id: {"not": {"type": "null"}}}}}},
             )
             for procedure in self._procedures.values()
+            if isinstance(procedure, BackupCreationProcedure)
             for step in procedure.steps
             if step.required
         ]

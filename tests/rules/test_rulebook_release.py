@@ -142,6 +142,15 @@ def test_every_rule_speaks_both_languages_and_fills_in_every_word(release: Relea
         ("backup-creation", ("properties", "steps", "items"), procedures.Step),
         ("backup-creation", ("properties", "limits"), procedures.Limits),
         ("backup-creation", ("properties", "number"), procedures.NumberFormat),
+        ("claiming", (), procedures.ClaimingProcedure),
+        ("claiming", ("properties", "matching"), procedures.Matching),
+        ("claiming", ("properties", "matching", "properties", "name"), procedures.NameMatching),
+        ("claiming", ("properties", "matching", "properties", "phone"), procedures.PhoneMatching),
+        ("claiming", ("properties", "code"), procedures.Code),
+        ("claiming", ("properties", "limits", "items"), procedures.Limit),
+        ("claiming", ("properties", "daily_budget"), procedures.DailyBudget),
+        ("claiming", ("properties", "unit_confirmation"), procedures.UnitConfirmation),
+        ("claiming", ("properties", "unit_claims"), procedures.UnitClaims),
     ],
 )
 def test_the_schema_an_editor_completes_from_and_the_typed_value_agree(

@@ -1,0 +1,110 @@
+"""Persons and units as they are compared: spellings that mean the same become the same text."""
+
+import re
+import unicodedata
+from functools import cache
+
+import opencc
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from rules.engine.procedures import Matching, NameMatching
+from schemas.errors import Refusal
+
+_MIDDLE_DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･·᛫⸱", "·"))
+_UNIT_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")  # GB 32100-2015
+_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+_PHONE_MARKS = frozenset("+().·-")
+_LONGEST_PHONE = 40
+
+
+def normalise_name(written: str, rules: Matching) -> str:
+    """A person's name as it is compared.
+
+    Raises:
+        Refusal: ``name_missing``, ``name_too_long``, ``name_unreadable``.
+    """
+    trimmed = written.strip()
+    if len(trimmed) > rules.name.max_length:
+        raise Refusal("name_too_long", limit=rules.name.max_length)
+    name = folded(trimmed, rules.name)
+    if not name:
+        raise Refusal("name_missing")
+    if any(unicodedata.category(character)[0] in "CS" for character in name):
+        raise Refusal("name_unreadable")
+    return name
+
+
+def normalise_phone(written: str, rules: Matching) -> str:
+    """A mobile number in E.164, e.g. ``+8613800138000``.
+
+    Raises:
+        Refusal: ``phone_missing``, ``phone_has_letters``, ``phone_has_symbols``, ``phone_invalid``,
+            ``phone_abroad``, ``phone_not_mobile``.
+    """
+    text = unicodedata.normalize("NFKC", written).strip()
+    if not text:
+        raise Refusal("phone_missing")
+    if any(character.isalpha() for character in text):
+        raise Refusal("phone_has_letters")
+    if not all(_belongs_in_phone(character) for character in text):
+        raise Refusal("phone_has_symbols")
+    number = _parsed(text, rules.phone.countries[0]) if len(text) <= _LONGEST_PHONE else None
+    if number is None:
+        raise Refusal("phone_invalid")
+    if phonenumbers.region_code_for_number(number) not in rules.phone.countries:
+        raise Refusal("phone_abroad")
+    if phonenumbers.number_type(number) not in _MOBILE:
+        raise Refusal("phone_not_mobile")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normalise_unit(written: str, rules: Matching) -> str:
+    """The name of a unit as it is compared."""
+    return folded(written.strip(), rules.name)
+
+
+def unit_code(written: str) -> str | None:
+    """The social credit code (统一社会信用代码) that a text is, or None."""
+    text = unicodedata.normalize("NFKC", written).strip().upper()
+    return text if _UNIT_CODE.fullmatch(text) else None
+
+
+def folded(text: str, rules: NameMatching) -> str:
+    """A text with the differences taken away that the rules call none."""
+    text = unicodedata.normalize("NFKC", text)
+    if rules.simplify:
+        text = "".join(map(_simplified, text))
+    if rules.unify_middle_dots:
+        text = text.translate(_MIDDLE_DOTS)
+    if rules.ignore_case:
+        text = text.casefold()
+    return re.sub(r"\s+", "" if rules.ignore_blanks else " ", text)
+
+
+def _belongs_in_phone(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Nd", "Zs", "Pd") or character in _PHONE_MARKS
+
+
+def _parsed(text: str, country: str) -> phonenumbers.PhoneNumber | None:
+    """The number, as one of the country or, where that is none, with the country code it begins with."""
+    for candidate in (text, f"+{text}"):
+        try:
+            number = phonenumbers.parse(candidate, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return number
+    return None
+
+
+@cache
+def _simplified(character: str) -> str:
+    """One character at a time: what it becomes must not depend on its neighbours in a name."""
+    return character if character.isascii() else _converter().convert(character)
+
+
+@cache
+def _converter() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
