@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from heapq import merge
 from pathlib import Path
 from typing import Literal
 
-from manifests.delimited import find_delimiter, read_delimited
+from manifests.delimited import find_delimiter, read_delimited, read_parts
 from manifests.faults import Fault, UnreadableFile, fault_sentence
 from manifests.kinds import find_kind
 from manifests.ndjson import read_columns, read_objects
-from manifests.rows import Limits, Record, Row, find_header, limited, name_cells
+from manifests.rows import Limits, Part, Record, Row, find_header, gathered, in_parts, limited, name_cells
 from manifests.workbook import find_sheet, read_sheet
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Fault",
     "Limits",
     "Manifest",
+    "Part",
     "Row",
     "UnreadableFile",
     "fault_sentence",
@@ -47,15 +49,31 @@ class Manifest:
     encoding: str | None
     header: list[str]
     listing: Listing
-    _read: Callable[[], Iterator[Row | Fault]]
+    _read: Callable[[], Iterator[Part]]
 
-    def rows(self) -> Iterator[Row | Fault]:
-        """Read the rows from the first, streaming; blank ones are passed over, bad ones come as faults.
+    def parts(self, rows: int = 0) -> Iterator[Part]:
+        """Read the list from its first row, streaming, by column; blank rows are passed over.
+
+        Args:
+            rows: Least rows of a part, but for the last; 0: as they come.
 
         Raises:
             UnreadableFile: Beyond here nothing can be read: too many rows, a damaged workbook.
         """
-        return self._read()
+        return gathered(self._read(), rows) if rows else self._read()
+
+    def rows(self) -> Iterator[Row | Fault]:
+        """Read the rows one by one, bad ones as faults.
+
+        Raises:
+            UnreadableFile: As :meth:`parts`.
+        """
+        for lines, cells, faults in self.parts():
+            named: Iterator[Row | Fault] = (
+                Row(line, {name: text for name, text in row.items() if text is not None})
+                for line, row in zip(lines, cells.iter_rows(named=True), strict=True)
+            )
+            yield from merge(named, faults, key=lambda item: item.line or 0)
 
 
 def open_manifest(
@@ -79,30 +97,31 @@ def open_manifest(
         UnreadableFile: The file is no list, or not what was declared.
     """
     kind, encoding = find_kind(path, declared)
-    if kind == "ndjson" and encoding is not None:
-        format_: Format = "ndjson"
-        header = read_columns(path, encoding, limits)
-        read: Callable[[], Iterator[Row | Fault]] = partial(read_objects, path, encoding, limits)
-    else:
-        format_, records = _table(path, encoding, limits)
+    if encoding is None:
+        format_: Format = "xlsx"
+        records = partial(read_sheet, path, find_sheet(path, limits), limits)
         header = find_header(records(), limits)
-        read = partial(_named, records, limits, padded=format_ == "xlsx")
+        read = partial(_padded, records, header, limits)
+    elif kind == "ndjson":
+        format_ = "ndjson"
+        header = read_columns(path, encoding, limits)
+        read = partial(_objects, path, encoding, header, limits)
+    else:
+        delimiter = find_delimiter(path, encoding, limits)
+        format_ = "tsv" if delimiter == "\t" else "csv"
+        header = find_header(read_delimited(path, encoding, delimiter, limits), limits)
+        read = partial(read_parts, path, encoding, delimiter, limits)
     listing: Listing = "gsa_human_run_table" if run_table_columns <= set(header) else "file_list"
     return Manifest(format_, encoding, header, listing, lambda: limited(read(), limits))
 
 
-def _table(
-    path: Path, encoding: str | None, limits: Limits
-) -> tuple[Format, Callable[[], Iterator[Record | Fault]]]:
-    """Give the format of a table, and how to read its records from the first."""
-    if encoding is None:
-        return "xlsx", partial(read_sheet, path, find_sheet(path, limits), limits)
-    delimiter = find_delimiter(path, encoding, limits)
-    return "tsv" if delimiter == "\t" else "csv", partial(read_delimited, path, encoding, delimiter, limits)
-
-
-def _named(
-    records: Callable[[], Iterator[Record | Fault]], limits: Limits, *, padded: bool
-) -> Iterator[Row | Fault]:
+def _padded(
+    records: Callable[[], Iterator[Record | Fault]], header: list[str], limits: Limits
+) -> Iterator[Part]:
     below = records()
-    return name_cells(below, find_header(below, limits), limits, padded=padded)
+    find_header(below, limits)
+    return in_parts(name_cells(below, header, limits, padded=True), header)
+
+
+def _objects(path: Path, encoding: str, header: list[str], limits: Limits) -> Iterator[Part]:
+    return in_parts(read_objects(path, encoding, limits), header)

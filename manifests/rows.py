@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+import polars as pl
+
 from manifests.faults import Fault, UnreadableFile
 
 HEADER_NAME_LENGTH = 200
 """Longest column name in characters; a longer one means that the first line is no header."""
+_PART = 2_000
+"""Rows read one by one that are made columns of at once."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,20 @@ class Row(NamedTuple):
 
     line: int
     cells: dict[str, str]
+
+
+class Part(NamedTuple):
+    """A stretch of the list, by column (清单片段).
+
+    Attributes:
+        lines: Line of each readable row, ``Int64``.
+        cells: Text by column, named as the header spells it; null where an NDJSON row lacks the key.
+        faults: What could not be read on the way.
+    """
+
+    lines: pl.Series
+    cells: pl.DataFrame
+    faults: list[Fault]
 
 
 Record = tuple[int, list[str]]
@@ -132,15 +150,48 @@ def checked(row: Row, limits: Limits) -> Row | Fault:
     return row
 
 
-def limited(rows: Iterator[Row | Fault], limits: Limits) -> Iterator[Row | Fault]:
-    """Pass rows and faults on until there are more than a list may have.
+def in_parts(rows: Iterator[Row | Fault], header: list[str]) -> Iterator[Part]:
+    """Make columns of rows that were read one by one."""
+    while several := list(islice(rows, _PART)):
+        found = [row for row in several if isinstance(row, Row)]
+        cells = {name: [row.cells.get(name) for row in found] for name in header}
+        yield Part(
+            pl.Series([row.line for row in found], dtype=pl.Int64),
+            pl.DataFrame(cells, schema=dict.fromkeys(header, pl.String)),
+            [fault for fault in several if isinstance(fault, Fault)],
+        )
+
+
+def limited(parts: Iterator[Part], limits: Limits) -> Iterator[Part]:
+    """Pass parts on until there are more rows and faults than a list may have.
 
     Raises:
         UnreadableFile: At the first row too many.
     """
-    yield from islice(rows, limits.rows)
-    for row in rows:
-        raise UnreadableFile(Fault("file.too_many_rows", row.line, None, (limits.rows,)))
+    left = limits.rows
+    for part in parts:
+        left -= len(part.lines) + len(part.faults)
+        if left < 0:
+            lines = sorted([*part.lines, *(fault.line or 0 for fault in part.faults)])
+            raise UnreadableFile(Fault("file.too_many_rows", lines[left], None, (limits.rows,)))
+        yield part
+
+
+def gathered(parts: Iterator[Part], rows: int) -> Iterator[Part]:
+    """Join parts until each has so many rows, or the list ends."""
+    several: list[Part] = []
+    for part in parts:
+        several.append(part)
+        if sum(len(part.lines) for part in several) >= rows:
+            yield _joined(several)
+            several = []
+    if several:
+        yield _joined(several)
+
+
+def _joined(parts: list[Part]) -> Part:
+    lines, cells, faults = zip(*parts, strict=True)
+    return Part(pl.concat(lines), pl.concat(cells), [fault for several in faults for fault in several])
 
 
 def number_text(number: float) -> str:

@@ -1,11 +1,16 @@
 """Turns the cells of a file list into records, without judging: what cannot be converted stays as it came."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import polars as pl
 
 from rules.engine.release import Release
+from rules.engine.table import Row
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_BLANK = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
 _MAX_DIGITS = 18
 _KNOWN_HEADERS = 512
 
@@ -31,7 +36,7 @@ class RowNormaliser:
             ValueError: No repository exports such a list.
         """
         properties = release.judged_form(form)["properties"]
-        converts = {name: _convert(field) for name, field in properties.items()}
+        conversions = {name: _conversion(field) for name, field in properties.items()}
         tables = [
             r.run_table
             for r in release.repositories.values()
@@ -43,14 +48,18 @@ class RowNormaliser:
             self._fixed |= table.constants
             self._fields = {folded(column): field for column, field in table.columns.items()}
             for field, values in table.values.items():
-                converts[field] = _choice(values.items())
+                conversions[field] = _choice(values.items())
         elif listing == "file_list":
             self._fields = _headers(properties)
         else:
             raise ValueError(f"no repository exports a list of this kind: {listing}")
         self._fixed["listing"] = listing
-        self._converts = converts
+        self._conversions = conversions
         self._plans: dict[str, tuple[str | None, Convert]] = {}
+        kinds = {name: field["type"] for name, field in properties.items()}
+        self._by_column = {*kinds.values()} <= {"string", "integer"} and all(
+            kinds.get(name) == "string" for name in self._fixed
+        )
 
     def fields(self, header: Sequence[str]) -> list[str | None]:
         """The field each column is read as; None where it is dropped: unknown, personal, or repeated."""
@@ -84,9 +93,43 @@ class RowNormaliser:
                 record[field] = cell
         return {**self._fixed, **record}
 
+    def frame(self, lines: pl.Series, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Row]]:
+        """Rows as typed columns, each value as :meth:`record` converts it.
+
+        Args:
+            lines: The line of each row.
+            cells: Text by header; null where a row does not have the column.
+
+        Returns:
+            ``line`` and the fields, null where absent; and apart, as records, the rows with a value that is
+            not of its field's type.
+        """
+        fitting = pl.repeat(self._by_column, len(lines), dtype=pl.Boolean, eager=True)
+        columns = {"line": lines}
+        for name, text in self._texts(cells).items() if self._by_column else ():
+            columns[name] = self._conversions[name].column(text)
+            fitting &= columns[name].is_not_null() | text.is_null()
+        odd = zip(lines.filter(~fitting), cells.filter(~fitting).iter_rows(named=True), strict=True)
+        frame = pl.DataFrame(columns).with_columns(
+            (pl.col(name).fill_null(value) if name in columns else pl.lit(value)).alias(name)
+            for name, value in self._fixed.items()
+        )
+        return frame.filter(fitting), [(line, self.record(row)) for line, row in odd]
+
+    def _texts(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
+        """The text of each field: of several columns read as it, the first that is not empty."""
+        texts: dict[str, pl.Series] = {}
+        for column in cells.columns:
+            name, _ = self._plan(column)
+            if name is not None:
+                text = _trimmed(cells[column])
+                first = texts.get(name, text)
+                texts[name] = first.zip_with(first.is_not_null(), text)
+        return texts
+
     def _plan(self, column: str) -> tuple[str | None, Convert]:
         field = self._fields.get(folded(column))
-        plan = (field, self._converts.get(field or "", str))
+        plan = (field, self._conversions[field].cell if field else str)
         if len(self._plans) < _KNOWN_HEADERS:
             self._plans[column] = plan
         return plan
@@ -102,7 +145,14 @@ def _headers(properties: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _convert(field: Mapping[str, Any]) -> Convert:
+class _Conversion(NamedTuple):
+    """How text becomes a field's value: of one cell, and of a column, null where it cannot."""
+
+    cell: Convert
+    column: Callable[[pl.Series], pl.Series]
+
+
+def _conversion(field: Mapping[str, Any]) -> _Conversion:
     if "x-values" in field:
         return _choice(
             (spelling, id_)
@@ -110,15 +160,15 @@ def _convert(field: Mapping[str, Any]) -> Convert:
             for spelling in (id_, value["zh"], value["en"], *value.get("also", ()))
         )
     if field["type"] == "integer":
-        return _integer
-    return {"upper": str.upper, "lower": str.lower}.get(field.get("x-case", ""), str)
+        return _Conversion(_integer, _integers)
+    return _CASES[field.get("x-case", "")]
 
 
-def _choice(spellings: Iterable[tuple[str, str]]) -> Convert:
+def _choice(spellings: Iterable[tuple[str, str]]) -> _Conversion:
     known = _Spellings()
     for spelling, id_ in spellings:
         known[spelling] = known[folded(spelling)] = id_
-    return known.__getitem__
+    return _Conversion(known.__getitem__, known.column)
 
 
 class _Spellings(dict[str, str]):
@@ -127,9 +177,47 @@ class _Spellings(dict[str, str]):
     def __missing__(self, text: str) -> str:
         return self.get(folded(text), text)
 
+    def column(self, texts: pl.Series) -> pl.Series:
+        """Each different text is looked up once."""
+        changed = {text: self[text] for text in texts.drop_nulls().unique() if self[text] != text}
+        return texts.replace(changed) if changed else texts
+
 
 def _integer(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else text
+
+
+def _integers(texts: pl.Series) -> pl.Series:
+    signed = texts.str.starts_with("-") | texts.str.starts_with("+")
+    short = texts.str.len_bytes() <= _MAX_DIGITS
+    return texts.zip_with(short & ~signed, pl.Series([None], dtype=pl.String)).cast(pl.Int64, strict=False)
+
+
+def _upper(texts: pl.Series) -> pl.Series:
+    return texts.str.to_uppercase() if _is_ascii(texts) else texts.map_elements(str.upper, pl.String)
+
+
+def _lower(texts: pl.Series) -> pl.Series:
+    return texts.str.to_lowercase() if _is_ascii(texts) else texts.map_elements(str.lower, pl.String)
+
+
+_CASES = {
+    "": _Conversion(str, pl.Series.clone),
+    "upper": _Conversion(str.upper, _upper),
+    "lower": _Conversion(str.lower, _lower),
+}
+
+
+def _trimmed(texts: pl.Series) -> pl.Series:
+    """Without blanks around and invisible characters inside; null where nothing is left."""
+    if not _is_ascii(texts):
+        texts = texts.str.replace_many([*map(chr, _INVISIBLE)], [""])
+    texts = texts.str.strip_chars(_BLANK)
+    return texts.zip_with(texts != "", pl.Series([None], dtype=pl.String))
+
+
+def _is_ascii(texts: pl.Series) -> bool:
+    return bool(texts.str.len_bytes().sum() == texts.str.len_chars().sum())
 
 
 def folded(text: str) -> str:

@@ -207,6 +207,7 @@ class _Column:
         self._endings = sorted({ending for atom in found for ending in atom.endings})
         self._by_ending = [atom for atom in found if atom.endings]
         self._by_value = [atom for atom in found if not atom.endings and not atom.texts]
+        self._by_text: dict[str, tuple[int, ...]] = {}  # bits of the endings met so far
 
     def bits(self, series: pl.Series) -> list[_Bits]:
         """The parts of these values; different values are looked at once where they repeat."""
@@ -226,11 +227,22 @@ class _Column:
         parts += [_Bits(1, atom.holds(series)) for atom in self._by_value]
         if self._by_ending:  # of the endings looked for, the longest a text has tells the others
             length = series.str.len_bytes() - series.str.find(f"({'|'.join(self._endings)})$")
-            endings = series.str.tail(length)
-            values = endings.drop_nulls().unique()
-            several = _packed([_Bits(1, atom.holds(values)) for atom in self._by_ending])
-            parts += [part.for_each(endings, values) for part in several]
+            parts += self._of_endings(series.str.tail(length))
         return _packed(parts)
+
+    def _of_endings(self, endings: pl.Series) -> list[_Bits]:
+        """The parts of these endings; each different one is asked about once in the table's life."""
+        values = endings.drop_nulls().unique()
+        known = self._by_text
+        if not {*values} <= known.keys():
+            asked = _packed([_Bits(1, atom.holds(values)) for atom in self._by_ending])
+            known |= zip(values, zip(*(part.codes for part in asked), strict=True), strict=True)
+        words = range(0, len(self._by_ending), _WORD)
+        return [
+            _Bits(min(_WORD, len(self._by_ending) - start), codes).for_each(endings, values)
+            for nth, start in enumerate(words)
+            for codes in [pl.Series([known[text][nth] for text in values], dtype=pl.UInt64)]
+        ]
 
 
 def _packed(parts: list[_Bits]) -> list[_Bits]:

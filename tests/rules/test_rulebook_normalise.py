@@ -1,7 +1,10 @@
+import copy
+import json
 from typing import Any
 
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.engine.judge import Judge
@@ -123,3 +126,60 @@ def test_any_row_becomes_a_record_that_can_be_judged_and_normalised_again(
     judge.judge("data-file", record)
     again = normaliser.record({name: value for name, value in record.items() if name != "listing"})
     assert again == record
+
+
+HEADERS = ["文件名", "MD5", "md5值", "size", "类别", "编号", "递交状态", "姓名"]
+SPELT = [
+    "WGS",
+    "全基因组测序",
+    " wgs\u200b",
+    "硬盘邮寄",
+    "其他",
+    "12",
+    "+12",
+    "-1",
+    "0012",
+    "1_0",
+    "9" * 18,
+    "9" * 19,
+]
+CELLS = (
+    st.none()
+    | st.sampled_from(["", " \x1c", *SPELT, "straße", "ΑΣ", "\u3000ﬁ.bam", "\xad"])
+    | st.text(max_size=6)
+)
+
+
+def by_row(normaliser: RowNormaliser, cells: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    return [(line, normaliser.record(row)) for line, row in enumerate(cells.iter_rows(named=True), start=2)]
+
+
+def by_column(normaliser: RowNormaliser, cells: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    frame, odd = normaliser.frame(pl.int_range(2, 2 + len(cells), eager=True), cells)
+    records = [{name: value for name, value in row.items() if value is not None} for row in frame.to_dicts()]
+    return sorted([*((record.pop("line"), record) for record in records), *odd], key=lambda row: row[0])
+
+
+@pytest.mark.parametrize("listing", ["file_list", "gsa_human_run_table"])
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_whatever_the_cells_columns_become_the_records_that_rows_become(
+    release: Release, listing: str, data: st.DataObject
+) -> None:
+    normaliser = RowNormaliser(release, "data-file", listing)
+    header = data.draw(st.lists(st.sampled_from([*HEADERS, *RUN_TABLE_HEADER]), unique=True, min_size=1))
+    rows = data.draw(st.lists(st.tuples(*[CELLS] * len(header)), max_size=8))
+    cells = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+    assert by_column(normaliser, cells) == by_row(normaliser, cells)
+
+
+def test_a_form_with_fields_that_are_no_columns_is_read_row_by_row(release: Release) -> None:
+    documents = json.loads(release.canonical())
+    form = documents["forms/data-file"]
+    form["properties"]["paired"] = copy.deepcopy(form["properties"]["run"]) | {"type": "boolean"}
+    form["x-order"].append("paired")
+    normaliser = RowNormaliser(Release(documents), "data-file", "file_list")
+    cells = pl.DataFrame({"文件名": ["a.bam", "b.bam"]})
+    frame, odd = normaliser.frame(pl.Series([2, 3]), cells)
+    assert frame.is_empty()
+    assert odd == by_row(normaliser, cells)
