@@ -1,11 +1,15 @@
 """The mirror of accounts and units: what the HGR service system's last token said of them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 
+from rules.engine.persons import normalise_name, normalise_phone
+from rules.engine.procedures import Matching
+from schemas.errors import Refusal
 from schemas.tables.accounts import Account, Unit
 from store.database import Writer
 from store.encryption import ColumnCipher
@@ -24,18 +28,56 @@ class Profile(NamedTuple):
     unit_administrator: bool
 
 
-def sign_in(writer: Writer, cipher: ColumnCipher, profile: Profile, at: datetime) -> None:
-    """Bring the mirror of one account, and of its unit, up to date."""
+class Indexes(NamedTuple):
+    """Blind indexes of a person; None for what the rules cannot compare, such as a foreign phone."""
+
+    name_index: bytes | None = None
+    phone_index: bytes | None = None
+    person_index: bytes | None = None
+
+
+def indexes(cipher: ColumnCipher, name: str, phone: str, matching: Matching) -> Indexes:
+    """Index a person as legacy registrants are indexed."""
+    normal_name, normal_phone = (
+        _or_none(normalise_name, name, matching),
+        _or_none(normalise_phone, phone, matching),
+    )
+    return Indexes(
+        cipher.blind_index("name", normal_name) if normal_name else None,
+        cipher.blind_index("phone", normal_phone) if normal_phone else None,
+        cipher.person_index(normal_name, normal_phone) if normal_name and normal_phone else None,
+    )
+
+
+def _or_none(normalise: Callable[[str, Matching], str], text: str, matching: Matching) -> str | None:
+    try:
+        return normalise(text, matching)
+    except Refusal:
+        return None
+
+
+def sign_in(
+    writer: Writer, cipher: ColumnCipher, profile: Profile, at: datetime, matching: Matching | None = None
+) -> None:
+    """Bring the mirror of one account, and of its unit, up to date.
+
+    Args:
+        writer: The transaction.
+        cipher: Encrypts and indexes.
+        profile: What the token says.
+        at: Now.
+        matching: How persons are compared; without it the account is not indexed.
+    """
     if profile.unit_code:
         unit = insert(Unit).values(code=profile.unit_code, name=profile.unit_name)
         writer.execute(unit.on_conflict_do_update(index_elements=["code"], set_={"name": unit.excluded.name}))
     phone = profile.phone
+    indexed = indexes(cipher, profile.name, phone, matching) if matching else Indexes()
     values = {
         "unit_code": profile.unit_code or None,
         "name": cipher.encrypt(profile.name, "account", "name", profile.account_id) if profile.name else None,
-        "name_index": cipher.blind_index("name", profile.name) if profile.name else None,
         "phone": cipher.encrypt(phone, "account", "phone", profile.account_id) if phone else None,
-        "phone_index": cipher.blind_index("phone", phone) if phone else None,
+        **indexed._asdict(),
         "real_name_verified": profile.real_name_verified,
         "unit_authorised": profile.unit_authorised,
         "unit_administrator": profile.unit_administrator,

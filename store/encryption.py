@@ -60,6 +60,10 @@ class ColumnCipher:
         """A keyed digest that is equal for equal values of one kind (``name``, ``phone``)."""
         return hmac.digest(self._index_key, f"{kind}\x00{value}".encode(), hashlib.sha256)
 
+    def person_index(self, name: str, phone: str) -> bytes:
+        """Blind index of a person: normalised name and E.164 phone together (`rules.engine.persons`)."""
+        return self.blind_index("person", f"{name}\x00{phone}")
+
 
 def _place(table: str, column: str, row: UUID) -> bytes:
     return f"{table}\x00{column}\x00{row}".encode()
