@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.sms import SmsKind
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the text names it in Chinese and English, never its value."""
@@ -110,6 +112,11 @@ class Settings(BaseSettings):
         if needed and not (value.get_secret_value() if isinstance(value, SecretStr) else value):
             raise ValueError(f"{carrier} 需要此项 / {carrier} needs it")
         return value
+
+    @property
+    def sms_templates(self) -> dict[SmsKind, str]:
+        """The approved template of each kind of message."""
+        return {"claim_code": self.sms_claim_code_template, "step_up_code": self.sms_step_up_code_template}
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables for a child process; holds secrets, so never print it."""

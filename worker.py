@@ -11,11 +11,14 @@ from temporalio.worker import Worker
 import logs
 import settings as configuration
 from activities.backups import BackupActivities
+from activities.claims import ClaimActivities
 from activities.deposits import DepositActivities
 from activities.manifests import ManifestActivities
 from activities.repositories import Cncb, Offline
-from activities.sms.inbox import Inbox
+from activities.rulebooks import RulebookActivities
+from activities.sms.choice import chosen
 from activities.sms.outbox import SmsActivities
+from activities.unit_claims import UnitClaimActivities
 from settings import Settings
 from store.database import connect as connect_database
 from store.encryption import ColumnCipher
@@ -24,6 +27,9 @@ from store.releases import Rulebooks
 from wire.client import connect as connect_temporal
 from wire.keys import KeyRing
 from workflows.backup_creation import BackupCreation
+from workflows.claim import Claim
+from workflows.rule_comparison import RuleComparison
+from workflows.unit_claim import UnitClaim
 
 THREADS = 16
 """Activities that run at once; each holds at most one database connection."""
@@ -44,11 +50,14 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     repositories = Cncb(str(settings.repository_url)) if asking_cncb else Offline()
     deposits = DepositActivities(engine, repositories)
     manifests = ManifestActivities(engine, rulebooks)
-    messages = SmsActivities(engine, cipher, Inbox(engine))
+    comparisons = RulebookActivities(engine, rulebooks, forms)
+    messages = SmsActivities(engine, cipher, chosen(settings, engine))
+    claims = ClaimActivities(engine, rulebooks, cipher)
+    unit_claims = UnitClaimActivities(engine, rulebooks, cipher)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[BackupCreation],
+        workflows=[BackupCreation, Claim, RuleComparison, UnitClaim],
         activities=[
             backups.record_step,
             backups.seal_backup,
@@ -57,7 +66,21 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             backups.send_reminder,
             deposits.look_up,
             manifests.judge_manifest,
+            comparisons.compare_rules,
             messages.send_message,
+            claims.open_claim,
+            claims.issue_code,
+            claims.ask_for_code,
+            claims.try_code,
+            claims.move_claim,
+            claims.decide_claim,
+            claims.lapse_claim,
+            unit_claims.open_unit_claim,
+            unit_claims.try_step_up,
+            unit_claims.approve_unit_claim,
+            unit_claims.move_unit_claim,
+            unit_claims.reverse_unit_claim,
+            unit_claims.lapse_unit_claim,
         ],
         activity_executor=threads,
         max_concurrent_activities=THREADS,

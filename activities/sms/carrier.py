@@ -1,5 +1,7 @@
 """The port to a carrier of text messages (短信服务商): what every adapter takes, answers and raises."""
 
+import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
@@ -12,6 +14,8 @@ CONNECT_TIMEOUT = 4
 """Seconds to reach a carrier."""
 READ_TIMEOUT = 10
 """Seconds for its answer."""
+UNREACHABLE_FOR = timedelta(seconds=10)
+"""After this long a carrier that could not be reached is tried again."""
 
 
 class Sent(NamedTuple):
@@ -42,6 +46,29 @@ class UnknownError(Exception):
 
     def __init__(self) -> None:
         super().__init__("no answer")
+
+
+class Meaning(NamedTuple):
+    """What one family of a carrier's codes means.
+
+    Attributes:
+        pattern: Regular expression that the code begins with.
+        failure: The reason, in our words.
+        retry_after: After which the same message may be taken; None for never.
+    """
+
+    pattern: str
+    failure: SmsFailure
+    retry_after: timedelta | None = None
+
+
+def refusal(code: str, meanings: Iterable[Meaning]) -> TryLaterError | NeverError | UnknownError:
+    """What to raise for a carrier's code: the first meaning that fits; what none fits, may have gone out."""
+    for meaning in meanings:
+        if re.match(meaning.pattern, code, re.DOTALL):
+            later = meaning.retry_after
+            return TryLaterError("limited", later) if later else NeverError(meaning.failure)
+    return UnknownError()
 
 
 class Carrier(Protocol):
