@@ -20,8 +20,8 @@ from schemas.errors import Refusal
 
 log = structlog.get_logger()
 
-Role = Literal["person", "unit_administrator", "operator"]
-ROLES: tuple[Role, ...] = ("person", "unit_administrator", "operator")
+Role = Literal["person", "unit_administrator", "policy", "operator"]
+ROLES: tuple[Role, ...] = ("person", "unit_administrator", "policy", "operator")
 
 LEEWAY = 30
 """Seconds by which the issuer's clock may differ from ours."""

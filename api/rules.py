@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from uuid import UUID, uuid4
@@ -19,9 +20,9 @@ from api.drafts import declared_step
 from api.platform import Platform, PlatformDep
 from api.uploads import MANIFEST_BODY, Upload, add_list, spooled
 from rules.engine.acts import SignedAct
-from rules.engine.judge import verdict
 from rules.engine.model import Repository
 from rules.engine.procedures import Step
+from rules.engine.receipt import Receipt, receipt
 from rules.engine.release import Release
 from rules.engine.rule import Rule
 from rules.engine.sentences import basis
@@ -128,9 +129,12 @@ def evaluate_records(
     results = []
     for record in body.records:
         found = rulebook.judge.judge(body.subject, record)
+        account = receipt(rulebook.judge, body.subject, record, found)
         results.append(
             http.RecordEvaluation(
-                verdict=verdict(found), remarks=views.findings(release, None, found, spoken)
+                verdict=account.verdict,
+                remarks=views.findings(release, None, found, spoken),
+                receipt=_receipt(account),
             )
         )
     return http.RuleEvaluation(judged_by=views.release_ref(release), results=results)
@@ -183,6 +187,11 @@ def _on_rows(
     release = rulebook.release
     for _, found in queries.row_findings(reader, manifest_id, release.digest, None, 0, MOST_REMARKS + 1):
         yield views.finding(release, step.id, found, spoken)
+
+
+def _receipt(account: Receipt) -> http.ReceiptView:
+    remarks = [http.ReceiptRemark(**remark._asdict()) for remark in account.remarks]
+    return http.ReceiptView(**asdict(account) | {"digest": account.digest, "remarks": remarks})
 
 
 def _in_force(platform: Platform) -> Rulebook:

@@ -17,11 +17,9 @@ from schemas.texts import Language, Text
 from store.database import connect, reading
 from store.encryption import ColumnCipher
 from store.forms import FormStore
-from store.impact import Changed, Group, Impact, impact
+from store.impact import GROUPS, Changed, Impact, impact
 from store.releases import Rulebook, Rulebooks
 from wire.keys import KeyRing
-
-_GROUPS: tuple[Group, ...] = ("numbered", "open")
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +44,7 @@ def diff_(
         engine.dispose()
         difference = diff(*releases)
     if as_json:
-        print_json(_difference(difference))
+        print_json(difference.as_json())
     else:
         _tell(difference, lang)
     changed = difference.changes or difference.patterns or difference.settings
@@ -101,33 +99,12 @@ def _tell(difference: Difference, lang: Language) -> None:
     console.print(chosen(told, lang))
 
 
-def _difference(difference: Difference) -> dict[str, object]:
-    return {
-        "asked": difference.asked,
-        "changes": [
-            {
-                "subject": change.subject,
-                "when": change.when._asdict(),
-                "before": change.before,
-                "after": change.after,
-                "sentence": change.sentence._asdict(),
-            }
-            for change in difference.changes
-        ],
-        "patterns": [
-            pattern._asdict() | {"sentence": pattern.sentence._asdict()} for pattern in difference.patterns
-        ],
-        "settings": difference.settings,
-        "files": difference.files,
-    }
-
-
 def _tell_impact(found: Impact, lang: Language) -> None:
-    for group in _GROUPS:
+    for group in GROUPS:
         for change in found.changed:
             if change.group == group:
                 console.print(_line(change), markup=False)
-        console.print(chosen(found.sentence(group), lang))
+        console.print(chosen(found.sums(group).sentence, lang))
 
 
 def _line(change: Changed) -> str:

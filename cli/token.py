@@ -16,6 +16,7 @@ _ALL_ROLES: dict[Role, tuple[Role, ...]] = {
         "person",
         "unit_administrator",
     ),  # an administrator is a person of the unit as well
+    "policy": ("policy",),
     "operator": ("operator",),
 }
 

@@ -360,6 +360,47 @@ _TABLE = (
              "Give a version or a digest (its first 8 digits or more) of those that GET /v1/rules/releases "
              "lists."),
     ),
+    # --- claims ----------------------------------------------------------------------------------------
+    Error(
+        "too_many_claims", 429, True,
+        Text("认领或获取验证码过于频繁", "Too many claims or codes"),
+        Text("为防止冒领，每个手机号、账号、单位和网络地址的次数有限。请在 {retry_after} 秒后重试。",
+             "To keep impostors out, each phone number, account, unit and network address has a limit. Try "
+             "again in {retry_after} seconds."),
+    ),
+    Error(
+        "claim_closed", 409, False,
+        Text("该认领已结束或已处理", "This claim is over, or has been decided"),
+        Text("它已完成、已锁定、已失效或已有人处理。如仍需认领，请重新发起。",
+             "It is done, locked, lapsed, or somebody has decided on it. To claim again, start a new claim."),
+    ),
+    Error(
+        "code_malformed", 422, False,
+        Text("验证码格式有误", "This is no code"),
+        Text("请填写短信中的 {limit} 位数字；本次不计入次数。",
+             "Type the {limit} digits of the message; this try was not counted."),
+    ),
+    Error(
+        "code_not_accepted", 422, False,
+        Text("验证码不正确或已失效", "The code is wrong or no longer valid"),
+        Text("请核对短信，或在 60 秒后重新获取验证码。多次不正确后，该认领将锁定，可重新发起认领。",
+             "Check the message, or ask for another code after 60 seconds. After several wrong ones the "
+             "claim is locked; then start a new one."),
+    ),
+    Error(
+        "delegate_not_a_member", 422, False,
+        Text("所选人员不能接收备份", "The chosen person cannot receive backups"),
+        Text("新委托人须是本单位已实名认证并获授权的人员，请从本单位人员中选择。",
+             "The new delegate must be one of your unit's people, with real-name check and authorisation. "
+             "Choose among them."),
+    ),
+    Error(
+        "moved_on", 409, False,
+        Text("无法撤销：部分备份已转给他人", "It cannot be undone: some backups have gone on to others"),
+        Text("撤销只能整体进行，现未作任何改动。请与现委托人协商，或通过委托调整处理。",
+             "It is undone as a whole or not at all, and nothing was changed. Agree with the present "
+             "delegates, or use a delegation adjustment."),
+    ),
 )  # fmt: skip
 
 ERRORS = {error.code: error for error in _TABLE}

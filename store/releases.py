@@ -118,6 +118,18 @@ class Rulebooks:
                 raise Refusal("release_untrusted")
         return self._compile(session, digest)
 
+    def published(self, session: Session, digest: str) -> Release:
+        """One stored release, whether or not it judges yet.
+
+        Raises:
+            Refusal: ``release_untrusted``, when it has been altered or a signature does not hold.
+        """
+        self._follow_signers()
+        _, reason = proven(session, digest, self._signers)
+        if reason is not None:
+            raise Refusal("release_untrusted")
+        return Release.from_canonical(session.get_one(RulebookRelease, digest).canonical)
+
     def _compile(self, session: Session, digest: str) -> Rulebook:
         """A proven release, compiled the first time."""
         if digest not in self._compiled:
@@ -238,13 +250,23 @@ def find(session: Session, name: str) -> Release:
     Raises:
         ReleaseRefused: ``unknown_release``, or ``content_altered``.
     """
+    digest = digest_of(session, name)
+    release = Release.from_canonical(session.get_one(RulebookRelease, digest).canonical)
+    if release.digest != digest:
+        raise ReleaseRefused("content_altered")
+    return release
+
+
+def digest_of(session: Session, name: str) -> str:
+    """The digest of the one release that is named so: as for :func:`find`.
+
+    Raises:
+        ReleaseRefused: ``unknown_release``.
+    """
     named: ColumnElement[bool] = col(RulebookRelease.version) == name
     if len(name) >= SHORTEST and name.isalnum():
         named = or_(named, col(RulebookRelease.digest).startswith(name))
-    rows = session.exec(select(RulebookRelease).where(named)).all()
-    if len(rows) != 1:
+    digests = session.exec(select(RulebookRelease.digest).where(named)).all()
+    if len(digests) != 1:
         raise ReleaseRefused("unknown_release")
-    release = Release.from_canonical(rows[0].canonical)
-    if release.digest != rows[0].digest:
-        raise ReleaseRefused("content_altered")
-    return release
+    return digests[0]

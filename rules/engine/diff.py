@@ -64,6 +64,27 @@ class Difference(NamedTuple):
     patterns: list[PatternChange]
     asked: int
 
+    def as_json(self) -> dict[str, Any]:
+        """What programs read, and what is kept of a comparison."""
+        return {
+            "asked": self.asked,
+            "changes": [
+                {
+                    "subject": change.subject,
+                    "when": change.when._asdict(),
+                    "before": change.before,
+                    "after": change.after,
+                    "sentence": change.sentence._asdict(),
+                }
+                for change in self.changes
+            ],
+            "patterns": [
+                pattern._asdict() | {"sentence": pattern.sentence._asdict()} for pattern in self.patterns
+            ],
+            "settings": self.settings,
+            "files": self.files,
+        }
+
 
 def diff(
     old: Release, new: Release, progress: Callable[[int, int], object] = lambda done, total: None

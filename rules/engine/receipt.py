@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from rules.engine.judge import Judge, Verdict, verdict
+from schemas.findings import Finding
 
 ENGINE = f"hgrip {version('hgrip')}, jsonschema-rs {version('jsonschema-rs')}"
 """What compiled and asked the rules."""
@@ -50,14 +51,20 @@ class Receipt:
         return hashlib.sha256(_canonical(asdict(self))).hexdigest()
 
 
-def receipt(judge: Judge, subject: str, record: Record) -> Receipt:
+def receipt(judge: Judge, subject: str, record: Record, findings: Iterable[Finding] | None = None) -> Receipt:
     """Judges one record and accounts for it.
+
+    Args:
+        judge: The release that judges.
+        subject: A form, ``manifest`` or ``submission``.
+        record: What is judged.
+        findings: What the judge has said of it; None: it is asked.
 
     Raises:
         KeyError: There is no such subject.
         ValueError: The record is not JSON.
     """
-    findings = judge.judge(subject, record)
+    findings = judge.judge(subject, record) if findings is None else list(findings)
     remarks = Counter((finding.rule, finding.pointer) for finding in findings)
     return _receipt(judge, subject, _digest(record).hex(), verdict(findings), remarks)
 

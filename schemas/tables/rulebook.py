@@ -1,9 +1,12 @@
-"""Published releases of the rulebook and the signed acts that bring them into force. Rows never change."""
+"""Releases of the rulebook and their signed acts, whose rows never change; comparisons of releases."""
 
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime
+from sqlalchemy import CheckConstraint, Column, DateTime, String
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 now = partial(datetime.now, UTC)
@@ -36,3 +39,34 @@ class RulebookAct(SQLModel, table=True):
     effective_from: date | None = Field(default=None, index=True, description="First day it judges, in China")
     restores: str | None = Field(default=None, foreign_key="rulebook_release.digest")
     signature: bytes = Field(description="Ed25519 over the act's statement")
+
+
+class RuleComparison(SQLModel, table=True):
+    """How far a comparison (比较) of releases has come. Who asked, and how it ended, is in its operation."""
+
+    __tablename__ = "rule_comparison"
+
+    id: UUID = Field(primary_key=True, description="Also the case of its operation, and in its workflow's id")
+    old: str | None = Field(
+        default=None, foreign_key="rulebook_release.digest", description="None: as each backup was judged"
+    )
+    new: str = Field(foreign_key="rulebook_release.digest")
+    done: int = Field(default=0, description="Records or backups judged so far")
+    total: int | None = Field(default=None, description="Of how many; None until they are counted")
+    resume: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """Where an interrupted replay of backups goes on."""
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """What a comparison of two releases found; for a replay, `RuleImpactChange` holds it."""
+
+
+class RuleImpactChange(SQLModel, table=True):
+    """One backup that another release would judge otherwise."""
+
+    __tablename__ = "rule_impact_change"
+
+    comparison_id: UUID = Field(primary_key=True, foreign_key="rule_comparison.id")
+    backup_id: UUID = Field(primary_key=True)
+    state: str = Field(description="numbered or open")
+    before: str
+    after: str
+    rules: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))

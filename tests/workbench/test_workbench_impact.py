@@ -57,11 +57,11 @@ def test_stored_backups_are_judged_again_and_those_that_change_are_listed_by_id(
         long_number: ("numbered", "accepted", "refused", ["gsa-human.accession", "manifest-rows-accepted"]),
         short_purpose: ("open", "refused", "accepted", ["backup-information.purpose.minLength"]),
     }
-    assert found.sentence("numbered").en == (
+    assert found.sums("numbered").sentence.en == (
         "2 of 3 numbered backups would change: 2 accepted → refused, 0 refused → accepted, "
         "0 with other remarks only"
     )
-    assert found.sentence("open").zh == (
+    assert found.sums("open").sentence.zh == (
         "草稿 1 份中有 1 份会改变：0 份接受 → 拒绝，1 份拒绝 → 接受，0 份只是提示不同"
     )
     assert PERSON not in found.model_dump_json()
