@@ -72,7 +72,7 @@ async def open_backup(
             ]
         ),
     )
-    await _carried_out(
+    await carried_out(
         client.start_update_with_start_workflow(
             BackupCreation.save_step,
             save,
@@ -99,24 +99,34 @@ async def update(client: Client, backup_id: UUID, change: Any, argument: Any, up
         StillRunningError: Accepted, not done yet.
     """
     handle = client.get_workflow_handle(workflow_id(backup_id))
-    await _carried_out(
+    await carried_out(
         handle.start_update(
             change, argument, wait_for_stage=WorkflowUpdateStage.ACCEPTED, id=update_id, rpc_timeout=TAKEN
         )
     )
 
 
-async def _carried_out(asking: Awaitable[WorkflowUpdateHandle[Any]]) -> None:
+async def carried_out(asking: Awaitable[WorkflowUpdateHandle[Any]], over: str = "backup_closed") -> None:
+    """Wait until a workflow has taken an update, and then until it has done it.
+
+    Args:
+        asking: Sends the update.
+        over: Code of the refusal when there is no such workflow any more.
+
+    Raises:
+        Refusal: What the workflow refused, ``over``, or ``waiting_for_platform``.
+        StillRunningError: Accepted, not done yet.
+    """
     try:
         handle = await asking
     except WorkflowAlreadyStartedError:
-        raise Refusal("backup_closed") from None
+        raise Refusal(over) from None
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise Refusal("waiting_for_platform", retry_after=RETRY_AFTER) from None
     except RPCError as error:
-        raise _rpc_refusal(error) from None
+        raise _rpc_refusal(error, over) from None
     try:
         await handle.result(rpc_timeout=DONE)
     except WorkflowUpdateFailedError as error:
@@ -124,14 +134,14 @@ async def _carried_out(asking: Awaitable[WorkflowUpdateHandle[Any]]) -> None:
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise StillRunningError from None
     except RPCError as error:
-        raise _rpc_refusal(error) from None
+        raise _rpc_refusal(error, over) from None
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> Exception:
     return refusal_in(error) or error
 
 
-def _rpc_refusal(error: RPCError) -> Refusal:
+def _rpc_refusal(error: RPCError, over: str) -> Refusal:
     if error.status in ALREADY_OVER:
-        return Refusal("backup_closed")
+        return Refusal(over)
     return Refusal("waiting_for_platform", retry_after=RETRY_AFTER)

@@ -1,0 +1,66 @@
+"""At most once: an effect and its answer in one transaction, and the answer alone for whoever asks again."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy import Engine, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import SQLModel
+
+from schemas.contracts.backups import Message
+from schemas.contracts.claims import ClaimOrder
+from schemas.errors import Refusal
+from store.database import Writer, writing
+from wire.refusals import failure
+
+Answer = TypeVar("Answer", bound=Message)
+Claim = TypeVar("Claim")
+
+
+def once(
+    engine: Engine,
+    order: ClaimOrder,
+    kind: str,
+    model: type[Answer],
+    lock: Callable[[Writer], Claim],
+    effect: Callable[[Writer, Claim], Answer],
+) -> Answer:
+    """Run an effect and keep its answer; an operation that has one gets it again.
+
+    The claim is locked first: what is read after that is what an overlapping attempt has left behind.
+
+    Args:
+        engine: The database.
+        order: What is asked, and of which claim.
+        kind: What the ledger calls it.
+        model: Of the answer.
+        lock: Locks the claim's row and gives it.
+        effect: Changes the claim.
+
+    Raises:
+        ApplicationError: A `Refusal` of lock or effect; nothing was changed.
+    """
+    try:
+        with writing(engine) as writer:
+            claim = lock(writer)
+            outcome = writer.connection().execute(_OUTCOME, {"operation_id": order.operation_id}).scalar()
+            if outcome is not None:
+                return model.model_validate(outcome)
+            answer = effect(writer, claim)
+            now = datetime.now(UTC)
+            asked = {"id": order.operation_id, "case_id": order.claim_id, "kind": kind, "asked_at": now}
+            answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
+            writer.connection().execute(_ANSWER, {**asked, "request_digest": "", **answered})
+            return answer
+    except Refusal as refusal:
+        raise failure(refusal) from None
+
+
+_OPERATIONS = SQLModel.metadata.tables["operation"]
+_OUTCOME = select(_OPERATIONS.c.outcome).where(_OPERATIONS.c.id == bindparam("operation_id"))
+_ASKED = insert(_OPERATIONS)
+_ANSWER = _ASKED.on_conflict_do_update(
+    index_elements=["id"],
+    set_={"outcome": _ASKED.excluded.outcome, "finished_at": _ASKED.excluded.finished_at},
+)
