@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 
 import logs
 import settings as configuration
+from activities.attribution import AttributionActivities
 from activities.backups import BackupActivities
 from activities.claims import ClaimActivities
 from activities.deposits import DepositActivities
@@ -26,6 +27,7 @@ from store.forms import FormStore
 from store.releases import Rulebooks
 from wire.client import connect as connect_temporal
 from wire.keys import KeyRing
+from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
 from workflows.claim import Claim
 from workflows.rule_comparison import RuleComparison
@@ -45,6 +47,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     cipher = ColumnCipher(KeyRing.load(settings.keys_file))
     forms = FormStore(cipher)
     rulebooks = Rulebooks(settings.rule_signers)
+    attributions = AttributionActivities(engine, rulebooks)
     backups = BackupActivities(engine, rulebooks, forms)
     asking_cncb = settings.repository_lookup == "cncb"
     repositories = Cncb(str(settings.repository_url)) if asking_cncb else Offline()
@@ -57,8 +60,9 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[BackupCreation, Claim, RuleComparison, UnitClaim],
+        workflows=[Attribution, BackupCreation, Claim, RuleComparison, UnitClaim],
         activities=[
+            attributions.attribute,
             backups.record_step,
             backups.seal_backup,
             backups.close_backup,

@@ -24,6 +24,7 @@ from schemas.tables.backups import Backup, BackupStep
 from schemas.texts import Language
 from store import queries
 from store.database import Reader, reading
+from store.manifests import Counts
 from store.releases import Rulebook
 from store.submissions import AssessedStep, Assessment, assess
 
@@ -61,7 +62,7 @@ def get_backup(backup_id: UUID, who: Member, platform: PlatformDep, spoken: Lang
     with reading(platform.engine) as reader:
         row = queries.backup(reader, viewer(who), backup_id)
         rulebook = judging(reader, platform, row)
-        assessment = assess(reader, rulebook, platform.forms, backup_id)
+        assessment = _assessed(reader, platform, rulebook, row)
         waiting = views.waiting_for(reader, rulebook.release, row, spoken)
         return views.backup(row, rulebook.release, assessment, waiting, spoken)
 
@@ -74,7 +75,7 @@ def get_step(
     with reading(platform.engine) as reader:
         row = queries.backup(reader, viewer(who), backup_id)
         rulebook = judging(reader, platform, row)
-        assessed = find_step(assess(reader, rulebook, platform.forms, backup_id), step)
+        assessed = find_step(_assessed(reader, platform, rulebook, row), step)
         view = views.step(rulebook.release, assessed, spoken)
     response.headers["ETag"] = etag(view.revision)
     return view
@@ -96,7 +97,7 @@ def list_findings(
     with reading(platform.engine) as reader:
         row = queries.backup(reader, viewer(who), backup_id)
         rulebook = judging(reader, platform, row)
-        assessment = assess(reader, rulebook, platform.forms, backup_id)
+        assessment = _assessed(reader, platform, rulebook, row)
         if step is not None:
             find_step(assessment, step)
         listing = _Listing(reader, platform, rulebook, assessment, severity, spoken, page_size + 1)
@@ -150,6 +151,13 @@ def get_operation(
         if backup is not None:
             waiting = views.waiting_for(reader, judging(reader, platform, backup).release, backup, spoken)
         return views.operation(row, waiting)
+
+
+def _assessed(reader: Reader, platform: Platform, rulebook: Rulebook, row: Backup) -> Assessment:
+    """What the rules say of a backup; nothing of a legacy backup, which the old platform took."""
+    if row.registrant_id is not None:
+        return Assessment([], [], Counts(), [])
+    return assess(reader, rulebook, platform.forms, row.id)
 
 
 def judging(reader: Reader, platform: Platform, row: Backup) -> Rulebook:

@@ -125,7 +125,7 @@ def backup(
         delegate_id=row.delegate_id,
         unit_code=row.unit_code,
         closed_at=row.closed_at,
-        judged_by=release_ref(release),
+        judged_by=None if row.registrant_id else release_ref(release),
         steps=[step_summary(assessed, language) for assessed in assessment.steps],
         findings=counts(assessment.counts),
         remarks=findings(release, None, assessment.findings, language),
@@ -176,7 +176,7 @@ def operation(row: Operation, waiting: list[http.WaitingFor]) -> http.OperationV
     return http.OperationView(
         id=row.id,
         kind=row.kind,
-        backup_id=row.case_id,
+        case_id=row.case_id,
         state=_operation_state(outcome, waiting),
         asked_at=row.asked_at,
         finished_at=row.finished_at,

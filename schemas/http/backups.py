@@ -163,11 +163,13 @@ class BackupSummary(BaseModel):
 class BackupView(BackupSummary):
     """One backup with its steps."""
 
-    creator_id: UUID
+    creator_id: UUID | None = Field(description="None for a legacy backup, which the old platform created")
     delegate_id: UUID
     unit_code: str
     closed_at: datetime | None
-    judged_by: ReleaseRef = Field(description="For a draft the release in force, then the one that judged it")
+    judged_by: ReleaseRef | None = Field(
+        description="For a draft the release in force, then the one that judged it; None for a legacy backup"
+    )
     steps: list[StepSummary]
     findings: FindingCounts
     remarks: list[FindingView] = Field(description="On the backup as a whole")
@@ -216,7 +218,7 @@ class OperationView(BaseModel):
 
     id: UUID
     kind: str
-    backup_id: UUID
+    case_id: UUID = Field(description="The backup or claim it is about")
     state: OperationState
     asked_at: datetime
     finished_at: datetime | None

@@ -186,7 +186,7 @@ def test_every_change_is_an_operation_that_can_be_asked_for(zhang: httpx2.Client
     backup = open_draft(zhang, {"title": 7})
     saved = zhang.put(f"/v1/backups/{backup}/steps/project", json=PROJECT, headers={"If-Match": '"1"'}).json()
     operation = zhang.get(f"/v1/operations/{saved['operation_id']}").json()
-    assert (operation["kind"], operation["state"], operation["backup_id"]) == (
+    assert (operation["kind"], operation["state"], operation["case_id"]) == (
         "save_step",
         "SUCCEEDED",
         backup,
