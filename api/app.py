@@ -11,7 +11,19 @@ from starlette.concurrency import run_in_threadpool
 
 import logs
 import settings as configuration
-from api import accounts, backups, drafts, health, notices, problems, procedures, rules, uploads
+from api import (
+    accounts,
+    backups,
+    comparisons,
+    drafts,
+    health,
+    notices,
+    problems,
+    procedures,
+    rules,
+    sms,
+    uploads,
+)
 from api.auth import Authenticator
 from api.health import Check, Organization, ServiceInfo
 from api.platform import Platform
@@ -64,6 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         drafts.router,
         uploads.router,
         rules.router,
+        comparisons.router,
+        sms.router(configured),
         health.router(_checks(app), _service_info(configured)),
     ):
         app.include_router(router)

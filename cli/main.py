@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 import settings as configuration
 from api.app import create_app
 from cli import demo as story
-from cli import rules
+from cli import rules, sms
 from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform
@@ -61,6 +61,7 @@ app = typer.Typer(
     help="人类遗传资源信息备份平台 / Backup of human genetic resource information",
 )
 app.add_typer(rules.app, name="rules")
+app.add_typer(sms.app, name="sms")
 app.command()(token)
 
 
