@@ -10,10 +10,11 @@ from temporalio import activity
 
 from activities.ledger import Answer, once
 from rules.engine.procedures import ClaimingProcedure
+from schemas.claims import ClaimState
 from schemas.contracts import claims as contract
 from schemas.errors import Refusal
 from schemas.sms import TextMessage
-from schemas.tables.claims import Claim, ClaimConfirmation, ClaimState
+from schemas.tables.claims import Claim, ClaimConfirmation
 from store import claims, codes, sms
 from store.database import Writer, writing
 from store.encryption import ColumnCipher
@@ -39,12 +40,12 @@ class ClaimActivities:
 
         Refuses ``too_many_claims``, ``claim_closed``.
         """
-        return self._asked(order, "claim", {ClaimState.STORED})
+        return self._asked(order, "claim", {"stored"})
 
     @activity.defn
     def ask_for_code(self, order: contract.ClaimOrder) -> contract.CodeAsked:
         """Count that another code is asked for. Refuses ``too_many_claims``, ``claim_closed``."""
-        return self._asked(order, "ask_for_code", {ClaimState.WAITING_FOR_CODE})
+        return self._asked(order, "ask_for_code", {"waiting_for_code"})
 
     @activity.defn
     def issue_code(self, order: contract.ClaimOrder) -> contract.CodeIssued:
@@ -54,7 +55,7 @@ class ClaimActivities:
         """
 
         def effect(writer: Writer, claim: Claim) -> contract.CodeIssued:
-            if claim.state != ClaimState.WAITING_FOR_CODE:
+            if claim.state != "waiting_for_code":
                 return contract.CodeIssued(issued=0, due_at=order.at)
             code = self._policy(writer, order.at).code
             claim.due_at = order.at + code.valid_for
@@ -78,15 +79,15 @@ class ClaimActivities:
         """Compare a typed code and count the try, whatever comes of it."""
 
         def effect(writer: Writer, claim: Claim) -> contract.CodeTried:
-            if claim.state == ClaimState.WAITING_FOR_CODE:
+            if claim.state == "waiting_for_code":
                 tries = self._policy(writer, order.at).code.tries
                 result = codes.attempt(writer, claim.id, order.digest, order.at, tries)
                 if result == "accepted":
-                    claim.state, claim.due_at = ClaimState.MOVING, None
-                    return contract.CodeTried(accepted=True, stage=claim.state.value)
+                    claim.state, claim.due_at = "moving", None
+                    return contract.CodeTried(accepted=True, state=claim.state)
                 if result == "locked":
-                    _close(claim, ClaimState.LOCKED, order.at, "tries_used_up")
-            return contract.CodeTried(accepted=False, stage=claim.state.value, due_at=claim.due_at)
+                    _close(claim, "locked", order.at, "tries_used_up")
+            return contract.CodeTried(accepted=False, state=claim.state, due_at=claim.due_at)
 
         return self._once(order, "try_code", contract.CodeTried, effect)
 
@@ -95,12 +96,12 @@ class ClaimActivities:
         """Move what a proven claim is about: all of it at once, but what another unit has to confirm."""
 
         def effect(writer: Writer, claim: Claim) -> contract.ClaimStands:
-            if claim.state != ClaimState.MOVING:
+            if claim.state != "moving":
                 return _stands(claim)
             policy = self._policy(writer, order.at)
             person = claims.lock_accounts(writer, [claim.account_id])[claim.account_id]
             if not person.may_hold:
-                _close(claim, ClaimState.DECLINED, order.at, "not_authorised")
+                _close(claim, "declined", order.at, "not_authorised")
                 return _stands(claim)
             found = find_registrants(writer.connection(), claim.person_index)
             foreign = claims.by_unit(writer, found, policy.matching)
@@ -128,7 +129,7 @@ class ClaimActivities:
             asked = writer.get(ClaimConfirmation, (claim.id, decider.unit_code))
             if asked is None:
                 raise Refusal("not_allowed")
-            if claim.state != ClaimState.WAITING_FOR_UNIT or asked.state != "waiting":
+            if claim.state != "waiting_for_unit" or asked.state != "waiting":
                 raise Refusal("claim_closed")
             agreed = order.agreed and person.may_hold
             asked.state = "confirmed" if agreed else "declined"
@@ -150,14 +151,14 @@ class ClaimActivities:
         """
         with writing(self._engine) as writer:
             claim = _lock(writer, order.claim_id)
-            if claim.state == ClaimState.STORED:  # never opened: the same request may still do it
-                return contract.ClaimStands(stage="lapsed")
+            if claim.state == "stored":  # never opened: the same request may still do it
+                return contract.ClaimStands(state="lapsed")
             if claim.due_at is not None and order.at >= claim.due_at:
                 for asked in claims.waiting_confirmations(writer, claim.id):
                     asked.state = "lapsed"
-                if claim.state == ClaimState.WAITING_FOR_UNIT:
+                if claim.state == "waiting_for_unit":
                     return _settled(writer, claim, order)
-                _close(claim, ClaimState.LAPSED, order.at, "code_expired")
+                _close(claim, "lapsed", order.at, "code_expired")
             return _stands(claim)
 
     def _asked(self, order: contract.ClaimOrder, kind: str, states: set[ClaimState]) -> contract.CodeAsked:
@@ -171,7 +172,7 @@ class ClaimActivities:
             policy = self._policy(writer, order.at)
             row = codes.ask(writer, claim.id, order.at, policy.code.resend_after)
             alarming = claims.count(writer, policy, claim, order.operation_id, order.at)
-            claim.state, claim.due_at = ClaimState.WAITING_FOR_CODE, order.at + policy.code.valid_for
+            claim.state, claim.due_at = "waiting_for_code", order.at + policy.code.valid_for
             return contract.CodeAsked(
                 asked=row.asked, resend_at=order.at + policy.code.resend_after, due_at=claim.due_at
             )
@@ -260,21 +261,22 @@ def _settled(writer: Writer, claim: Claim, order: contract.ClaimOrder) -> contra
     writer.flush()
     decisions = claims.decisions(writer, claim.id)
     if "waiting" in decisions:
-        claim.state = ClaimState.WAITING_FOR_UNIT
+        claim.state = "waiting_for_unit"
         return _stands(claim)
+    state: ClaimState
     if claim.moved:
-        state = ClaimState.MOVED
+        state = "moved"
     elif claim.already_moved:
-        state = ClaimState.ALREADY_MOVED
+        state = "already_moved"
     elif "declined" in decisions or claim.reason == "unit_unknown":
-        state = ClaimState.DECLINED
+        state = "declined"
     else:
-        state = ClaimState.LAPSED if "lapsed" in decisions else ClaimState.MOVED
+        state = "lapsed" if "lapsed" in decisions else "moved"
     claim.state, claim.closed_at, claim.due_at = state, order.at, None
     leave(
         writer,
         [claim.account_id],
-        f"claim_{state.value}",
+        f"claim_{state}",
         order.operation_id,
         order.at,
         count=claim.moved,
@@ -285,5 +287,5 @@ def _settled(writer: Writer, claim: Claim, order: contract.ClaimOrder) -> contra
 
 def _stands(claim: Claim) -> contract.ClaimStands:
     return contract.ClaimStands(
-        stage=claim.state.value, due_at=claim.due_at, moved=claim.moved, already_moved=claim.already_moved
+        state=claim.state, due_at=claim.due_at, moved=claim.moved, already_moved=claim.already_moved
     )

@@ -10,10 +10,11 @@ from temporalio import activity
 
 from activities.ledger import Answer, once
 from rules.engine.procedures import ClaimingProcedure
+from schemas.claims import ClaimState
 from schemas.contracts import claims as contract
 from schemas.errors import Refusal
 from schemas.sms import TextMessage
-from schemas.tables.claims import ClaimState, UnitClaim
+from schemas.tables.claims import UnitClaim
 from store import claims, codes, sms
 from store.claims import Person
 from store.database import Writer, writing
@@ -44,7 +45,7 @@ class UnitClaimActivities:
 
         def effect(writer: Writer, claim: UnitClaim) -> contract.ClaimStands:
             nonlocal alarming
-            if claim.state != ClaimState.STORED:
+            if claim.state != "stored":
                 raise Refusal("claim_closed")
             policy = self._policy(writer, order.at)
             people = claims.lock_accounts(writer, [claim.account_id, claim.delegate_id])
@@ -59,7 +60,7 @@ class UnitClaimActivities:
             if not claim.backups:
                 _close(claim, order.at, bool(claim.already_moved), "drafts_only" if group else "no_match")
                 return _stands(claim)
-            claim.state, claim.due_at = ClaimState.WAITING_FOR_CODE, order.at + policy.code.valid_for
+            claim.state, claim.due_at = "waiting_for_code", order.at + policy.code.valid_for
             message_id = self._send_code(writer, claim, policy, order.at)
             return _stands(claim).model_copy(update={"message_id": message_id})
 
@@ -73,15 +74,15 @@ class UnitClaimActivities:
         """Compare the code that went to the administrator's own phone, and count the try."""
 
         def effect(writer: Writer, claim: UnitClaim) -> contract.CodeTried:
-            if claim.state == ClaimState.WAITING_FOR_CODE:
+            if claim.state == "waiting_for_code":
                 policy = self._policy(writer, order.at)
                 result = codes.attempt(writer, claim.id, order.digest, order.at, policy.code.tries)
                 if result == "accepted":
                     _go_on(writer, claim, policy, order)
-                    return contract.CodeTried(accepted=True, stage=claim.state.value, due_at=claim.due_at)
+                    return contract.CodeTried(accepted=True, state=claim.state, due_at=claim.due_at)
                 if result == "locked":
-                    _end(claim, ClaimState.LOCKED, order.at, "tries_used_up")
-            return contract.CodeTried(accepted=False, stage=claim.state.value, due_at=claim.due_at)
+                    _end(claim, "locked", order.at, "tries_used_up")
+            return contract.CodeTried(accepted=False, state=claim.state, due_at=claim.due_at)
 
         return self._once(order, "try_code", contract.CodeTried, effect)
 
@@ -93,13 +94,13 @@ class UnitClaimActivities:
             decider = claims.lock_accounts(writer, [order.account_id]).get(order.account_id)
             if not _administers(decider, claim) or order.account_id == claim.account_id:
                 raise Refusal("not_allowed")
-            if claim.state != ClaimState.WAITING_FOR_APPROVAL:
+            if claim.state != "waiting_for_approval":
                 raise Refusal("claim_closed")
             claim.approver_id, claim.decided_at = order.account_id, order.at
             if order.agreed:
-                claim.state, claim.due_at = ClaimState.MOVING, None
+                claim.state, claim.due_at = "moving", None
             else:
-                _end(claim, ClaimState.DECLINED, order.at, "not_approved")
+                _end(claim, "declined", order.at, "not_approved")
                 leave(writer, [claim.account_id], "unit_claim_declined", order.operation_id, order.at)
             return _stands(claim)
 
@@ -113,16 +114,16 @@ class UnitClaimActivities:
         """
 
         def effect(writer: Writer, claim: UnitClaim) -> contract.ClaimStands:
-            if claim.state != ClaimState.MOVING:
+            if claim.state != "moving":
                 return _stands(claim)
             policy = self._policy(writer, order.at)
             if not _all_authorised(writer, claim):
-                _end(claim, ClaimState.DECLINED, order.at, "not_authorised")
+                _end(claim, "declined", order.at, "not_authorised")
                 return _stands(claim)
             group = _group(writer, claim, policy)
             claim.backups, _ = claims.count_backups(writer, group)
             if claim.approver_id is None and claim.backups > policy.unit_claims.approvals_above:
-                _end(claim, ClaimState.DECLINED, order.at, "more_than_confirmed")  # imported meanwhile
+                _end(claim, "declined", order.at, "more_than_confirmed")  # imported meanwhile
                 return _stands(claim)
             _move(writer, claim, order, group, order.at + policy.unit_claims.undo_within)
             return _stands(claim)
@@ -138,7 +139,7 @@ class UnitClaimActivities:
             if not _administers(decider, claim):
                 raise Refusal("not_allowed")
             in_time = claim.due_at is not None and order.at < claim.due_at
-            if claim.state != ClaimState.MOVED or claim.move_id is None or not in_time:
+            if claim.state != "moved" or claim.move_id is None or not in_time:
                 raise Refusal("claim_closed")
             undone = undo(
                 writer.connection(),
@@ -148,7 +149,7 @@ class UnitClaimActivities:
             )
             if undone.gone_on:
                 return _stands(claim).model_copy(update={"went_on": undone.gone_on})
-            _end(claim, ClaimState.REVERSED, order.at, None)
+            _end(claim, "reversed", order.at, None)
             claim.reversal_id = order.operation_id
             told = {claim.delegate_id, *claims.administrators(writer, claim.unit_code)}
             leave(writer, told, "unit_claim_reversed", order.operation_id, order.at, count=undone.count)
@@ -161,13 +162,13 @@ class UnitClaimActivities:
         """Close a claim whose time is up; else tell how it stands (see `ClaimActivities.lapse_claim`)."""
         with writing(self._engine) as writer:
             claim = _lock(writer, order.claim_id)
-            if claim.state == ClaimState.STORED:  # never opened: the same request may still do it
-                return contract.ClaimStands(stage="lapsed")
+            if claim.state == "stored":  # never opened: the same request may still do it
+                return contract.ClaimStands(state="lapsed")
             if claim.due_at is not None and order.at >= claim.due_at:
-                if claim.state == ClaimState.MOVED:
+                if claim.state == "moved":
                     claim.due_at = None
                 else:
-                    _end(claim, ClaimState.LAPSED, order.at, f"{claim.state}_lapsed")
+                    _end(claim, "lapsed", order.at, f"{claim.state}_lapsed")
             return _stands(claim)
 
     def _send_code(self, writer: Writer, claim: UnitClaim, policy: ClaimingProcedure, at: datetime) -> UUID:
@@ -222,9 +223,9 @@ def _all_authorised(writer: Writer, claim: UnitClaim) -> bool:
 
 def _go_on(writer: Writer, claim: UnitClaim, policy: ClaimingProcedure, order: contract.ClaimOrder) -> None:
     """After the code: to the move, or to a second administrator where the backups are many."""
-    claim.state, claim.due_at = ClaimState.MOVING, None
+    claim.state, claim.due_at = "moving", None
     if claim.backups > policy.unit_claims.approvals_above:
-        claim.state = ClaimState.WAITING_FOR_APPROVAL
+        claim.state = "waiting_for_approval"
         claim.due_at = order.at + policy.unit_confirmation.valid_for
         others = [id_ for id_ in claims.administrators(writer, claim.unit_code) if id_ != claim.account_id]
         leave(writer, others, "unit_claim_to_approve", order.operation_id, order.at, count=claim.backups)
@@ -248,9 +249,9 @@ def _move(
     claim.moved, claim.drafts_left = done.count, done.drafts_left
     claim.already_moved = done.already_moved + done.already_own
     if not done.count:
-        _end(claim, ClaimState.ALREADY_MOVED, order.at, "moved_before")
+        _end(claim, "already_moved", order.at, "moved_before")
         return
-    _end(claim, ClaimState.MOVED, order.at, None)
+    _end(claim, "moved", order.at, None)
     claim.move_id, claim.due_at = order.operation_id, reversible_until
     leave(writer, [claim.delegate_id], "unit_claim_received", order.operation_id, order.at, count=done.count)
     told = claims.administrators(writer, claim.unit_code)
@@ -258,7 +259,7 @@ def _move(
 
 
 def _close(claim: UnitClaim, at: datetime, moved_before: bool, reason: str) -> None:
-    state = ClaimState.ALREADY_MOVED if moved_before else ClaimState.NOT_MATCHED
+    state: ClaimState = "already_moved" if moved_before else "not_matched"
     _end(claim, state, at, "moved_before" if moved_before else reason)
 
 
@@ -268,5 +269,5 @@ def _end(claim: UnitClaim, state: ClaimState, at: datetime, reason: str | None) 
 
 def _stands(claim: UnitClaim) -> contract.ClaimStands:
     return contract.ClaimStands(
-        stage=claim.state.value, due_at=claim.due_at, moved=claim.moved, already_moved=claim.already_moved
+        state=claim.state, due_at=claim.due_at, moved=claim.moved, already_moved=claim.already_moved
     )

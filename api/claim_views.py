@@ -1,6 +1,6 @@
 """Answers about claims, in the words of the request's language."""
 
-from schemas.contracts.claims import ClaimStage
+from schemas.claims import ClaimState
 from schemas.http import claims as http
 from schemas.tables.accounts import Account
 from schemas.tables.claims import Claim, ClaimConfirmation, UnitClaim
@@ -15,7 +15,7 @@ OPENED = Text(
     "If this is what the old platform has on record, a code arrives on the phone on record within a minute. "
     "If none comes, check what you typed, or ask your unit's administrator to claim for you.",
 )
-MESSAGES: dict[ClaimStage, Text] = {
+MESSAGES: dict[ClaimState, Text] = {
     "waiting_for_code": Text(
         "请填写收到的验证码。未收到时请核对信息，或在 60 秒后重新获取。",
         "Type the code you received. If none came, check what you typed, or ask for another after 60 "
@@ -70,8 +70,8 @@ def claim(reader: Reader, row: Claim, language: Language) -> http.ClaimView:
     waiting = len(claims.waiting_confirmations(reader, row.id)) if row.state == "waiting_for_unit" else 0
     return http.ClaimView(
         id=row.id,
-        state=row.state.value,
-        message=say(MESSAGES[row.state.value], language),
+        state=row.state,
+        message=say(MESSAGES[row.state], language),
         moved=row.moved,
         already_moved=row.already_moved,
         drafts_left=row.drafts_left,
@@ -84,10 +84,10 @@ def claim(reader: Reader, row: Claim, language: Language) -> http.ClaimView:
 
 def unit_claim(row: UnitClaim, language: Language) -> http.UnitClaimView:
     """A claim by a unit."""
-    message = CHECKED if row.state == "waiting_for_code" else MESSAGES[row.state.value]
+    message = CHECKED if row.state == "waiting_for_code" else MESSAGES[row.state]
     return http.UnitClaimView(
         id=row.id,
-        state=row.state.value,
+        state=row.state,
         message=say(message, language),
         administrator_id=row.account_id,
         delegate_id=row.delegate_id,

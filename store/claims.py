@@ -16,7 +16,7 @@ from rules.engine.procedures import ClaimingProcedure, Matching
 from schemas.errors import Refusal
 from schemas.tables.accounts import Account, Unit
 from schemas.tables.backups import Backup
-from schemas.tables.claims import Claim, ClaimBase, ClaimConfirmation, ClaimState, UnitClaim
+from schemas.tables.claims import Claim, ClaimBase, ClaimConfirmation, UnitClaim
 from schemas.tables.legacy import LegacyRegistrant
 from store import limits
 from store.database import Reader, Writer
@@ -165,7 +165,7 @@ def own_claim(reader: Reader, account_id: UUID, claim_id: UUID) -> Claim:
         Refusal: ``not_found``, alike for what does not exist and for what is another's.
     """
     claim = reader.get(Claim, claim_id)
-    if claim is None or claim.account_id != account_id or claim.state == ClaimState.STORED:
+    if claim is None or claim.account_id != account_id or claim.state == "stored":
         raise Refusal("not_found")
     return claim
 
@@ -174,7 +174,7 @@ def own_claims(
     reader: Reader, account_id: UUID, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Claim]:
     """A page of an account's claims, newest first."""
-    query = select(Claim).where(Claim.account_id == account_id, Claim.state != ClaimState.STORED)
+    query = select(Claim).where(Claim.account_id == account_id, Claim.state != "stored")
     return _page(reader, query, Claim, after, limit)
 
 
@@ -185,7 +185,7 @@ def unit_claim(reader: Reader, unit_code: str, claim_id: UUID) -> UnitClaim:
         Refusal: ``not_found``.
     """
     claim = reader.get(UnitClaim, claim_id)
-    if claim is None or claim.unit_code != unit_code or claim.state == ClaimState.STORED:
+    if claim is None or claim.unit_code != unit_code or claim.state == "stored":
         raise Refusal("not_found")
     return claim
 
@@ -194,7 +194,7 @@ def unit_claims(
     reader: Reader, unit_code: str, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[UnitClaim]:
     """A page of the claims for a unit, newest first."""
-    query = select(UnitClaim).where(UnitClaim.unit_code == unit_code, UnitClaim.state != ClaimState.STORED)
+    query = select(UnitClaim).where(UnitClaim.unit_code == unit_code, UnitClaim.state != "stored")
     return _page(reader, query, UnitClaim, after, limit)
 
 

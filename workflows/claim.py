@@ -2,8 +2,8 @@
 
 The procedure, notice section 三 (备份信息认领功能):
 
-1. What was typed is counted against every limit; only then is the claim open. Nothing was looked up yet, so
-   the answer is the same whoever was meant.
+1. What was typed is counted against every limit; only then is the claim open. Nothing has been looked up
+   yet, so the answer is the same whoever was meant.
 2. After the answer the old platform's records are looked up. On a match a code (验证码) goes to the number on
    record; without one nothing is sent, and nothing else differs.
 3. Another code can be asked for after 60 seconds, and is counted like the first.
@@ -25,9 +25,9 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.claims import ClaimActivities
     from activities.sms.outbox import SmsActivities
+    from schemas.claims import CLOSED
     from schemas.contracts.backups import operation_id
     from schemas.contracts.claims import (
-        CLOSED,
         ClaimCommand,
         ClaimOrder,
         ClaimProgress,
@@ -75,7 +75,7 @@ class Claim:
         """Do what is asked for, and what falls due, until the claim is closed."""
         while not self._is_closed():
             await self._until_something_is_to_do()
-            if self._progress.stage == "moving":
+            if self._progress.state == "moving":
                 self._stand(await self._move())
             elif self._progress.issued < self._progress.asked and not self._is_closed():
                 await self._issue_code()
@@ -84,9 +84,9 @@ class Claim:
             elif self._may_start_fresh_run():
                 workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._progress.stage == "locked":
+        if self._progress.state == "locked":
             await workflow.sleep(SETTLING, summary="等待其余请求退出")
-        return self._stands or ClaimStands(stage=self._progress.stage)
+        return self._stands or ClaimStands(state=self._progress.state)
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -104,11 +104,11 @@ class Claim:
 
     def _has_something_to_do(self) -> bool:
         progress = self._progress
-        wanted = progress.stage == "moving" or progress.issued < progress.asked
+        wanted = progress.state == "moving" or progress.issued < progress.asked
         return self._is_closed() or wanted or self._may_start_fresh_run()
 
     def _is_closed(self) -> bool:
-        return self._progress.stage in CLOSED and self._progress.due_at is None
+        return self._progress.state in CLOSED and self._progress.due_at is None
 
     def _is_due(self) -> bool:
         due = self._progress.due_at
@@ -133,7 +133,7 @@ class Claim:
             summary="核对并签发验证码",
         )
         later = max(issued.due_at, self._progress.due_at or issued.due_at)
-        waiting = self._progress.stage == "waiting_for_code"
+        waiting = self._progress.state == "waiting_for_code"
         self._change(issued=asked, due_at=later if waiting else self._progress.due_at)
         if issued.message_id is not None:
             sending = asyncio.create_task(self._send(issued))
@@ -176,11 +176,11 @@ class Claim:
         """Take over how the claim stands in the database; nothing opens a closed one again."""
         if self._is_closed():
             return
-        if stands.stage != self._progress.stage:
-            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.stage)])
+        if stands.state != self._progress.state:
+            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.state)])
         self._stands = stands
         asked = max(self._progress.asked, stands.asked)
-        self._change(stage=stands.stage, due_at=stands.due_at, asked=asked)
+        self._change(state=stands.state, due_at=stands.due_at, asked=asked)
 
     def _change(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -202,8 +202,8 @@ class Claim:
                 retry_policy=PATIENT,
             )
         except ActivityError:
-            if self._progress.stage == "stored":  # there is no claim to wait for
-                self._stand(ClaimStands(stage="lapsed"))
+            if self._progress.state == "stored":  # there is no claim to wait for
+                self._stand(ClaimStands(state="lapsed"))
             raise
         self._await_code(asked)
         return asked
@@ -234,10 +234,10 @@ class Claim:
             start_to_close_timeout=TRANSACTION,
             retry_policy=PATIENT,
         )
-        if tried.accepted or tried.stage == "locked":
-            self._stand(ClaimStands(stage=tried.stage, due_at=tried.due_at))
+        if tried.accepted or tried.state == "locked":
+            self._stand(ClaimStands(state=tried.state, due_at=tried.due_at))
         if tried.accepted:
-            await workflow.wait_condition(lambda: self._progress.stage != "moving")
+            await workflow.wait_condition(lambda: self._progress.state != "moving")
         return tried
 
     @workflow.update
@@ -279,9 +279,9 @@ class Claim:
             raise failure(Refusal(code))
 
     def _await_code(self, asked: CodeAsked) -> None:
-        stage = "waiting_for_code" if self._progress.stage == "stored" else self._progress.stage
+        state = "waiting_for_code" if self._progress.state == "stored" else self._progress.state
         newest = max(self._progress.asked, asked.asked)
-        self._change(stage=stage, asked=newest, resend_at=asked.resend_at, due_at=asked.due_at)
+        self._change(state=state, asked=newest, resend_at=asked.resend_at, due_at=asked.due_at)
 
     def _turn_away_until(self, error: ActivityError) -> None:
         """Let no further request for a code leave a trace until the limit has room again."""

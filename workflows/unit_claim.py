@@ -25,9 +25,9 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.sms.outbox import SmsActivities
     from activities.unit_claims import UnitClaimActivities
+    from schemas.claims import CLOSED
     from schemas.contracts.backups import operation_id
     from schemas.contracts.claims import (
-        CLOSED,
         ClaimCommand,
         ClaimOrder,
         ClaimProgress,
@@ -74,16 +74,16 @@ class UnitClaim:
         """Move what is proven, and do what falls due, until nothing more can happen."""
         while not self._is_closed():
             await self._until_something_is_to_do()
-            if self._progress.stage == "moving":
+            if self._progress.state == "moving":
                 self._stand(await self._move())
             elif self._is_due():
                 self._stand(await self._lapse())
             elif self._may_start_fresh_run():
                 workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._progress.stage == "locked":
+        if self._progress.state == "locked":
             await workflow.sleep(SETTLING, summary="等待其余请求退出")
-        return self._stands or ClaimStands(stage=self._progress.stage)
+        return self._stands or ClaimStands(state=self._progress.state)
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class UnitClaim:
         due = self._progress.due_at
         try:
             await workflow.wait_condition(
-                lambda: self._is_closed() or self._progress.stage == "moving" or self._may_start_fresh_run(),
+                lambda: self._is_closed() or self._progress.state == "moving" or self._may_start_fresh_run(),
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
                 timeout_summary="下一个期限",
             )
@@ -100,7 +100,7 @@ class UnitClaim:
             return
 
     def _is_closed(self) -> bool:
-        return self._progress.stage in CLOSED and self._progress.due_at is None
+        return self._progress.state in CLOSED and self._progress.due_at is None
 
     def _is_due(self) -> bool:
         due = self._progress.due_at
@@ -150,10 +150,10 @@ class UnitClaim:
         """Take over how the claim stands in the database; nothing opens a closed one again."""
         if self._is_closed():
             return
-        if stands.stage != self._progress.stage:
-            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.stage)])
+        if stands.state != self._progress.state:
+            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.state)])
         self._stands = stands
-        self._change(stage=stands.stage, due_at=stands.due_at)
+        self._change(state=stands.state, due_at=stands.due_at)
 
     def _change(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -175,10 +175,10 @@ class UnitClaim:
                 retry_policy=PATIENT,
             )
         except ActivityError:
-            if self._progress.stage == "stored":  # there is no claim to wait for
-                self._stand(ClaimStands(stage="lapsed"))
+            if self._progress.state == "stored":  # there is no claim to wait for
+                self._stand(ClaimStands(state="lapsed"))
             raise
-        if self._progress.stage == "stored":
+        if self._progress.state == "stored":
             self._stand(stands)
             if stands.message_id is not None:
                 sending = asyncio.create_task(self._send(stands.message_id))
@@ -195,8 +195,8 @@ class UnitClaim:
             start_to_close_timeout=TRANSACTION,
             retry_policy=PATIENT,
         )
-        if tried.accepted or tried.stage == "locked":
-            await self._see_through(ClaimStands(stage=tried.stage, due_at=tried.due_at))
+        if tried.accepted or tried.state == "locked":
+            await self._see_through(ClaimStands(state=tried.state, due_at=tried.due_at))
         return tried
 
     @workflow.update
@@ -231,7 +231,7 @@ class UnitClaim:
     async def _see_through(self, stands: ClaimStands) -> None:
         """Take a decision over and wait for the move that it leads to."""
         self._stand(stands)
-        await workflow.wait_condition(lambda: self._progress.stage != "moving")
+        await workflow.wait_condition(lambda: self._progress.state != "moving")
 
     @begin.validator
     def _may_begin(self, command: ClaimCommand) -> None:

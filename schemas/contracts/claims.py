@@ -6,41 +6,24 @@ A typed code comes as its keyed digest. Fields are only ever added, with a defau
 
 from datetime import datetime
 from math import ceil
-from typing import Literal
 from uuid import UUID
 
+from schemas.claims import ClaimState
 from schemas.contracts.backups import Message
-
-ClaimStage = Literal[
-    "stored",
-    "waiting_for_code",
-    "waiting_for_approval",
-    "moving",
-    "waiting_for_unit",
-    "moved",
-    "already_moved",
-    "declined",
-    "locked",
-    "lapsed",
-    "not_matched",
-    "reversed",
-]
-CLOSED = ("moved", "already_moved", "declined", "locked", "lapsed", "not_matched", "reversed")
-"""Stages after which a claim is over, once nothing more is due: a unit's can be reversed for some days."""
 
 
 class ClaimProgress(Message):
     """A claim between two runs of its workflow. The database's row is the truth; this is when to look at it.
 
     Attributes:
-        stage: As the row's state.
-        due_at: When the stage ends by itself.
+        state: As the row's.
+        due_at: When that state ends by itself.
         asked: Codes asked for and counted.
         issued: Codes issued, or not, without a match.
         resend_at: Before this no further code can be asked for.
     """
 
-    stage: ClaimStage = "stored"
+    state: ClaimState = "stored"
     due_at: datetime | None = None
     asked: int = 0
     issued: int = 0
@@ -155,7 +138,7 @@ class CodeTried(Message):
     """Whether a code was right, and how the claim stands now."""
 
     accepted: bool
-    stage: ClaimStage
+    state: ClaimState
     due_at: datetime | None = None
 
 
@@ -163,8 +146,8 @@ class ClaimStands(Message):
     """How a claim stands after something was done to it.
 
     Attributes:
-        stage: As the row's state.
-        due_at: When the stage ends by itself.
+        state: As the row's.
+        due_at: When that state ends by itself.
         moved: Backups moved so far.
         already_moved: Backups that had been moved before.
         asked: Codes asked for and counted.
@@ -172,7 +155,7 @@ class ClaimStands(Message):
         message_id: A message to send.
     """
 
-    stage: ClaimStage
+    state: ClaimState
     due_at: datetime | None = None
     moved: int = 0
     already_moved: int = 0

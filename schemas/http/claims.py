@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.claims import ClaimState
 from schemas.http.backups import Pagination, Request
 
 Id = Annotated[UUID, Field(strict=False)]
@@ -79,26 +80,11 @@ class ClaimOpened(BaseModel):
     resend_after: int = Field(description="Seconds after which another code may be asked for")
 
 
-ClaimStateView = Literal[
-    "waiting_for_code",
-    "waiting_for_approval",
-    "moving",
-    "waiting_for_unit",
-    "moved",
-    "already_moved",
-    "declined",
-    "locked",
-    "lapsed",
-    "not_matched",
-    "reversed",
-]
-
-
 class ClaimView(BaseModel):
     """A claim by a person. Until a code has proven it, nothing in it depends on a match."""
 
     id: UUID
-    state: ClaimStateView
+    state: ClaimState
     message: str
     moved: int = Field(description="Backups that are in the account now")
     already_moved: int = Field(description="Backups that had been moved before")
@@ -120,7 +106,7 @@ class UnitClaimView(BaseModel):
     """A claim by a unit."""
 
     id: UUID
-    state: ClaimStateView
+    state: ClaimState
     message: str
     administrator_id: UUID
     delegate_id: UUID

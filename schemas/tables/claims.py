@@ -1,32 +1,12 @@
 """Claims of legacy backups, the codes that prove them, and what is counted against guessing."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import DateTime, Index, String
 from sqlmodel import Field, SQLModel
 
-
-class ClaimState(StrEnum):
-    """Where a claim (认领) stands, of a person or of a unit. Those from `MOVED` on are final."""
-
-    STORED = "stored"
-    WAITING_FOR_CODE = "waiting_for_code"
-    WAITING_FOR_APPROVAL = "waiting_for_approval"
-    MOVING = "moving"
-    WAITING_FOR_UNIT = "waiting_for_unit"
-    MOVED = "moved"
-    ALREADY_MOVED = "already_moved"
-    DECLINED = "declined"
-    LOCKED = "locked"
-    LAPSED = "lapsed"
-    NOT_MATCHED = "not_matched"
-    REVERSED = "reversed"
-
-
-FINAL = frozenset(list(ClaimState)[list(ClaimState).index(ClaimState.MOVED) :])
-"""States in which nothing more can be asked of a claim; a unit's claim that moved can still be reversed."""
+from schemas.claims import ClaimState
 
 
 class ClaimBase(SQLModel):
@@ -38,7 +18,7 @@ class ClaimBase(SQLModel):
     person_index: bytes = Field(description="Blind index of the name and phone that were typed")
     phone_index: bytes = Field(description="Blind index of the phone alone: what is limited per number")
     address_index: bytes = Field(description="Blind index of the address the request came from")
-    state: ClaimState = Field(default=ClaimState.STORED, sa_type=String)
+    state: ClaimState = Field(default="stored", sa_type=String)
     moved: int = 0
     already_moved: int = 0
     drafts_left: int = 0
