@@ -2,7 +2,7 @@
 
 Same rules, another shape: instead of asking every rule's ``if`` of every record, the schema branches on the
 fields with few values (category, data type, repository …) and keeps in each branch only what is still open
-there. It gives no wording; the rules in their own shape do.
+there. It gives no wording; the rules in their own shape do, or those of them that a value leaves open.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from rules.engine.forms import unguarded, without_annotations
-from rules.engine.rule import Rule, Schema
+from rules.engine.rule import Rule, Schema, schema_of
 
 
 class _Branch(NamedTuple):
@@ -36,13 +36,40 @@ def gate_schema(form: dict[str, Any], rules: list[Rule]) -> dict[str, Any]:
         form: The subject's form.
         rules: All its rules that are JSON Schema.
     """
-    fields = {
+    tree = _tree([_Branch(rule.when, rule.require) for rule in rules], _fields(form))
+    return dict(unguarded(without_annotations({**form, "allOf": [True, *tree]})))
+
+
+def narrowed(form: dict[str, Any], rules: list[Rule]) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The field most rules ask about, and for each of its values what is left of ``schema_of(form, rules)``.
+
+    A rule this value silences is ``true`` there, so that every rule keeps its place and its errors.
+    """
+    fields = _fields(form)
+    asked = Counter(name for rule in rules for name in _asked(rule.when) if name in fields)
+    if not asked:
+        return "", {}
+    name = max(asked, key=lambda field: (asked[field], field))
+    whole = without_annotations(schema_of(form, rules))
+    return name, {
+        value: {
+            **whole,
+            "allOf": [
+                _decided(rule.when, name, value) is False or branch
+                for rule, branch in zip(rules, whole["allOf"], strict=True)
+            ],
+        }
+        for value in fields[name].values
+        if isinstance(value, str)
+    }
+
+
+def _fields(form: dict[str, Any]) -> dict[str, _Field]:
+    return {
         name: _Field(field["enum"], name in form["required"])
         for name, field in form.get("properties", {}).items()
         if "enum" in field
     }
-    tree = _tree([_Branch(rule.when, rule.require) for rule in rules], fields)
-    return dict(unguarded(without_annotations({**form, "allOf": [True, *tree]})))
 
 
 def _tree(branches: list[_Branch], fields: dict[str, _Field]) -> list[Schema]:

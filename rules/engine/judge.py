@@ -1,13 +1,14 @@
 """Judges records by a release: one, a list, or a million rows in constant memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
 from rules.engine.forms import KEYWORDS
-from rules.engine.gate import gate_schema
+from rules.engine.gate import gate_schema, narrowed
 from rules.engine.proof import matrix_records
 from rules.engine.release import Release
 from rules.engine.rule import Rule, schema_of
@@ -17,6 +18,8 @@ Verdict = Literal["accepted", "refused"]
 """Accepted (通过): no finding is an error. Refused (不通过) otherwise."""
 
 _RANK = {keyword: rank for rank, keyword in enumerate(KEYWORDS)}
+_REMEMBERED = 1_000
+"""Errors whose meaning a subject remembers: in lists inside of records, places have no end."""
 
 
 Judged = tuple[int, Mapping[str, Any], list[Finding]]
@@ -85,6 +88,22 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
     return "refused" if any(finding.severity == "error" for finding in findings) else "accepted"
 
 
+class _Remark(NamedTuple):
+    """What one of the validator's errors means.
+
+    Attributes:
+        rank: Which keyword of a field is told, the least; None for a rule beyond the form.
+        place: Where the form's rule stands among all.
+    """
+
+    rank: int | None
+    place: int
+    finding: Finding
+
+
+_by_place = attrgetter("place")
+
+
 class _Subject:
     """One subject's gate and wording."""
 
@@ -97,6 +116,9 @@ class _Subject:
         self._gate = validator(gate_schema(form, self._rules)).is_valid
         authored = validator(schema_of(form, self._rules))
         self._holds, self._errors = authored.is_valid, authored.iter_errors
+        self._field, self._narrowed = narrowed(form, self._rules)
+        self._errors_where: dict[str, Callable[[Any], Iterable[jsonschema_rs.ValidationError]]] = {}
+        self._remarks: dict[tuple[str | int | None, ...], _Remark] = {}
 
     def judge(self, record: dict[str, Any]) -> list[Finding]:
         try:
@@ -117,30 +139,52 @@ class _Subject:
         return self._gate(record) == self._holds(record)
 
     def _explain(self, record: dict[str, Any]) -> list[Finding]:
-        by_form: dict[str, tuple[int, Finding]] = {}
-        by_rule: dict[tuple[str, str], Finding] = {}
-        for error in self._errors(record):
-            kind, path = error.kind, error.schema_path
-            pointer = "".join(f"/{_escaped(part)}" for part in error.instance_path)
-            if isinstance(kind, ValidationErrorKind.Required):
-                pointer = f"{pointer}/{_escaped(kind.property)}"
-            if path[0] == "allOf":
-                rule = self._rules[int(path[1])]
-                by_rule.setdefault((rule.id, pointer), Finding(rule.id, rule.severity, pointer))
-            else:
-                rank = _RANK.get(kind.name, len(_RANK))
-                if pointer not in by_form or rank < by_form[pointer][0]:
-                    by_form[pointer] = (rank, Finding(self._rule_id(path, kind), "error", pointer))
-        findings = [finding for _, finding in by_form.values()]
-        findings.sort(
-            key=lambda finding: self._place[finding.rule]
-        )  # not as the record's keys happen to come
-        return findings + [finding for finding in by_rule.values() if finding.pointer not in by_form]
+        by_form: dict[str, _Remark] = {}
+        by_rule: dict[Finding, None] = {}
+        for error in self._errors_of(record):
+            remark = self._remark(error)
+            pointer = remark.finding.pointer
+            if remark.rank is None:
+                by_rule[remark.finding] = None
+            elif pointer not in by_form or remark.rank < (by_form[pointer].rank or 0):
+                by_form[pointer] = remark
+        ordered = sorted(by_form.values(), key=_by_place)  # not as the record's keys happen to come
+        findings = [remark.finding for remark in ordered]
+        return findings + [finding for finding in by_rule if finding.pointer not in by_form]
 
-    def _rule_id(self, path: list[str | int], kind: ValidationErrorKind) -> str:
+    def _errors_of(self, record: dict[str, Any]) -> Iterable[jsonschema_rs.ValidationError]:
+        """Asks only the rules that can speak of such a record; compiled when the first such comes."""
+        value = record.get(self._field)
+        if not isinstance(value, str) or value not in self._narrowed:
+            return self._errors(record)
+        if value not in self._errors_where:
+            self._errors_where[value] = validator(self._narrowed[value]).iter_errors
+        return self._errors_where[value](record)
+
+    def _remark(self, error: jsonschema_rs.ValidationError) -> "_Remark":
+        """What an error means; remembered, for many rows have the same one."""
+        path, missing = error.schema_path, None
+        if path[-1] == "required" and isinstance(error.kind, ValidationErrorKind.Required):
+            missing = error.kind.property
+        place = (*path, None, *error.instance_path, None, missing)
+        if place in self._remarks:
+            return self._remarks[place]
+        parts = [*error.instance_path, *([] if missing is None else [missing])]
+        pointer = "".join(f"/{_escaped(part)}" for part in parts)
+        if path[0] == "allOf":
+            rule = self._rules[int(path[1])]
+            remark = _Remark(None, 0, Finding(rule.id, rule.severity, pointer))
+        else:
+            id_, rank = self._rule_id(path, missing), _RANK.get(error.kind.name, len(_RANK))
+            remark = _Remark(rank, self._place[id_], Finding(id_, "error", pointer))
+        if len(self._remarks) < _REMEMBERED:
+            self._remarks[place] = remark
+        return remark
+
+    def _rule_id(self, path: list[str | int], missing: str | None) -> str:
         names = [str(part) for part in path if part != "properties"]
-        if isinstance(kind, ValidationErrorKind.Required):
-            names.insert(-1, kind.property)
+        if missing is not None:
+            names.insert(-1, missing)
         elif names[-1] == "not":  # the guard beside a pattern
             names[-1] = "pattern"
         return ".".join((self._name, *names))

@@ -5,7 +5,7 @@ rules cannot tell two rows of one cell apart, so the judge is asked about one of
 answered make the decision table.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -31,6 +31,14 @@ _KINDS: Mapping[str, tuple[type, Any]] = {
     "integer": (int, pl.Int64),
     "boolean": (bool, pl.Boolean),
 }
+
+FOUND: Mapping[str, Any] = {
+    "line": pl.Int64,
+    "rule": pl.String,
+    "severity": pl.String,
+    "pointer": pl.String,
+}
+"""Columns of findings on the rows of a list."""
 
 Row = tuple[int, Mapping[str, Any]]
 """Line number and record."""
@@ -64,15 +72,16 @@ class DecisionTable:
         self._orders = [rule.order for rule in rules if rule.order]
         self._decisions: dict[Cell, list[Finding]] = {}
 
-    def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def judge(self, frame: pl.DataFrame, odd: Sequence[Row] = ()) -> pl.DataFrame:
         """Every finding on every row.
 
         Args:
             frame: ``line``, and the subject's fields in the types of :attr:`schema`; null is absent. Fields
                 that no row has may be left out.
+            odd: Rows that do not fit into such a frame, to be judged one by one.
 
         Returns:
-            ``line``, ``rule``, ``severity``, ``pointer``: by line, and on each line as the judge orders them.
+            The columns of :data:`FOUND`: by line, and on each line as the judge orders them.
 
         Raises:
             ValueError: There is a column the subject does not have, or one of another type.
@@ -88,15 +97,19 @@ class DecisionTable:
             for *cell, row in firsts.iter_rows()
             for place, finding in enumerate(self._decided(tuple(cell), frame, row))
         ]
-        schema: dict[str, Any] = dict.fromkeys(words, pl.UInt64)
-        schema |= {"place": pl.UInt32, "rule": pl.String, "severity": pl.String, "pointer": pl.String}
+        schema = {**dict.fromkeys(words, pl.UInt64), "place": pl.UInt32, **FOUND}
+        del schema["line"]
         answers = pl.DataFrame(said, schema=schema, orient="row")
-        return (
+        found = (
             keys.with_columns(frame["line"])
             .join(answers, on=words)
             .sort("line", "place")
-            .select("line", "rule", "severity", "pointer")
+            .select(FOUND.keys())
         )
+        if odd:
+            apart = judged_by_row(self._judge, self._subject, odd)
+            found = pl.concat([found, apart]).sort("line", maintain_order=True)
+        return found
 
     def frame(self, rows: Iterable[Row]) -> tuple[pl.DataFrame, list[Row]]:
         """Rows as columns, and apart those that do not fit: unknown fields, values of another kind."""
@@ -168,20 +181,20 @@ def judge_columns(
         chunk: Rows held in memory at once.
 
     Yields:
-        ``line``, ``rule``, ``severity``, ``pointer`` of each chunk, by line.
+        The columns of :data:`FOUND`, by line.
 
     Raises:
         ValueError: The subject is not judged by column, or a record is not JSON.
     """
     table, remaining = DecisionTable(judge, subject), iter(rows)
     while part := list(islice(remaining, chunk)):
-        frame, odd = table.frame(part)
-        found = table.judge(frame)
-        if odd:
-            apart = [(line, *finding[:3]) for line, record in odd for finding in judge.judge(subject, record)]
-            found = pl.concat([found, pl.DataFrame(apart, schema=found.schema, orient="row")])
-            found = found.sort("line", maintain_order=True)
-        yield found
+        yield table.judge(*table.frame(part))
+
+
+def judged_by_row(judge: Judge, subject: str, rows: Iterable[Row]) -> pl.DataFrame:
+    """Every finding on rows judged one by one, in the columns of :data:`FOUND` and the order of the rows."""
+    found = [(line, *finding[:3]) for line, record in rows for finding in judge.judge(subject, record)]
+    return pl.DataFrame(found, schema=FOUND, orient="row")
 
 
 class _Bits(NamedTuple):

@@ -8,8 +8,8 @@ import pytest
 from rulebook_records import ROW, cell_records
 
 from rules.engine import judge as judge_module
-from rules.engine.gate import gate_schema
-from rules.engine.judge import Judge
+from rules.engine.gate import gate_schema, narrowed
+from rules.engine.judge import Judge, validator
 from rules.engine.proof import matrix_records
 from rules.engine.release import Release
 from rules.engine.rule import schema_of
@@ -85,3 +85,23 @@ def test_several_releases_judge_side_by_side(release: Release, judge: Judge) -> 
     other = Judge(Release(documents))
     assert [finding.rule for finding in other.judge("data-file", ROW)] == ["wgs.raw.repository"]
     assert judge.judge("data-file", ROW) == []
+
+
+def test_where_a_value_silences_rules_those_left_give_the_same_errors_in_the_same_places(
+    release: Release,
+) -> None:
+    form, rules = release.subject_form("data-file"), release.schema_rules("data-file")
+    name, schemas = narrowed(form, rules)
+    whole = validator(schema_of(form, rules))
+    assert name == "category"
+    assert {*schemas} == {*form["properties"]["category"]["enum"]}
+    left = {value: validator(schema) for value, schema in schemas.items()}
+    assert all(schema["allOf"].count(True) > len(rules) // 2 for schema in schemas.values())
+    records = [*(record for _, record in cell_records()), *matrix_records(release, "data-file")]
+    for record in records:
+        if record.get(name) in left:
+            errors = [
+                [(error.schema_path, error.instance_path) for error in asked.iter_errors(record)]
+                for asked in (whole, left[record[name]])
+            ]
+            assert errors[0] == errors[1], record

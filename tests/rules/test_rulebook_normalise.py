@@ -1,5 +1,6 @@
 import copy
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -150,14 +151,17 @@ CELLS = (
 )
 
 
-def by_row(normaliser: RowNormaliser, cells: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+Rows = list[tuple[int, Mapping[str, Any]]]
+
+
+def by_row(normaliser: RowNormaliser, cells: pl.DataFrame) -> Rows:
     return [(line, normaliser.record(row)) for line, row in enumerate(cells.iter_rows(named=True), start=2)]
 
 
-def by_column(normaliser: RowNormaliser, cells: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+def by_column(normaliser: RowNormaliser, cells: pl.DataFrame) -> Rows:
     frame, odd = normaliser.frame(pl.int_range(2, 2 + len(cells), eager=True), cells)
     records = [{name: value for name, value in row.items() if value is not None} for row in frame.to_dicts()]
-    return sorted([*((record.pop("line"), record) for record in records), *odd], key=lambda row: row[0])
+    return sorted([*odd, *((record.pop("line"), record) for record in records)], key=lambda row: row[0])
 
 
 @pytest.mark.parametrize("listing", ["file_list", "gsa_human_run_table"])
