@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy import Engine
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.sms.carrier import Carrier, NeverError, TryLaterError, UnknownError
 from schemas.contracts.sms import MessageOutcome, SendMessage
@@ -106,7 +106,8 @@ class SmsActivities:
             self._give_up(message, failure)
             return
         code = failure or "unknown"
-        raise ApplicationError(code, type=f"sms_{code}", next_retry_delay=after) from None
+        expected = ApplicationErrorCategory.BENIGN  # not worth a trace in the worker's log each time
+        raise ApplicationError(code, type=f"sms_{code}", next_retry_delay=after, category=expected) from None
 
     def _give_up(self, message: TextMessage, failure: SmsFailure | None) -> None:
         with writing(self._engine) as writer:

@@ -74,13 +74,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.raw is not None:
             self.answer(*self.server.raw)
             return
-        answer = self.asked(body)
-        if self.server.slow:
-            self.server.ending.wait(5)
-        if self.server.silent or self.server.slow:
+        before = len(self.server.taken)
+        status, document = self.asked(body)
+        if len(self.server.taken) > before and (self.server.silent or self.server.slow):
+            self.server.ending.wait(5 if self.server.slow else 0)
             self.close_connection = True
             return
-        status, document = answer
         self.answer(status, json.dumps(document).encode())
 
     def asked(self, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -63,3 +63,45 @@ def test_each_missing_or_wrong_variable_is_named_without_its_value(monkeypatch: 
     for name in (*COMPLETE, "HGRIP_LOG_FORMAT"):
         assert name in str(raised.value)
     assert "secret-word" not in str(raised.value)
+
+
+SENDING = {
+    "HGRIP_SMS_CARRIER": "tencent",
+    "HGRIP_SMS_KEY_ID": "id",
+    "HGRIP_SMS_KEY_SECRET": "secret-word",
+    "HGRIP_SMS_SIGNATURE": "人遗备份",
+    "HGRIP_SMS_CLAIM_CODE_TEMPLATE": "1",
+    "HGRIP_SMS_STEP_UP_CODE_TEMPLATE": "2",
+    "HGRIP_SMS_APP_ID": "1400006666",
+}
+
+
+def load_with(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> settings.Settings:
+    for name, value in (COMPLETE | values).items():
+        monkeypatch.setenv(name, value)
+    return settings.load()
+
+
+def test_the_inbox_is_refused_in_production_and_that_is_where_we_are_unless_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(settings.SettingsError, match="HGRIP_SMS_CARRIER"):
+        load_with(monkeypatch, {"HGRIP_DEPLOYMENT": "production"})
+    monkeypatch.delenv("HGRIP_DEPLOYMENT")
+    with pytest.raises(settings.SettingsError, match="HGRIP_DEPLOYMENT=development"):
+        settings.load()
+    assert load_with(monkeypatch, SENDING | {"HGRIP_DEPLOYMENT": "production"}).sms_carrier == "tencent"
+
+
+@pytest.mark.parametrize("missing", [name for name in SENDING if name != "HGRIP_SMS_CARRIER"])
+def test_what_a_carrier_needs_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    with pytest.raises(settings.SettingsError) as raised:
+        load_with(monkeypatch, SENDING | {missing: ""})
+    assert missing in str(raised.value)
+    assert "secret-word" not in str(raised.value)
+
+
+def test_aliyun_needs_no_application_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_with(monkeypatch, SENDING | {"HGRIP_SMS_CARRIER": "aliyun", "HGRIP_SMS_APP_ID": ""})
+    assert "secret-word" not in f"{loaded!r} {loaded.model_dump_json()}"
+    assert loaded.environment()["HGRIP_SMS_KEY_SECRET"] == "secret-word"
