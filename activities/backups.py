@@ -1,28 +1,32 @@
 """What happens to a backup in the database. Each method is one transaction, harmless when repeated."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, bindparam, delete, select, update
+from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import SQLModel
 from temporalio import activity
 
 from rules.engine.procedures import BackupCreationProcedure, NumberFormat
 from schemas.contracts import backups as contract
 from schemas.contracts.backups import Message
 from schemas.errors import Refusal
-from schemas.tables.backups import OPEN_STATES, BackupState
-from store.database import Writer, writing
+from schemas.tables.backups import OPEN_STATES, BackupState, DepositCheck, Notice
+from store import backups as rows
+from store.backups import Held
+from store.database import Writer, reading, writing
 from store.forms import FormStore
 from store.releases import Rulebooks
-from store.submissions import assess, awaiting
+from store.submissions import assess, awaiting, still_awaited
 from wire.refusals import failure
 
 Answer = TypeVar("Answer", bound=Message)
+Change = dict[str, Any]
+"""Columns of the backup and their new values."""
+Effect = tuple[Answer, Change]
 
 
 class _Order(Protocol):
@@ -34,14 +38,6 @@ class _Order(Protocol):
     def backup_id(self) -> UUID: ...
     @property
     def at(self) -> datetime: ...
-
-
-class _Backup(NamedTuple):
-    """A backup as its lock shows it."""
-
-    state: BackupState
-    delegate_id: UUID
-    number: str | None
 
 
 class BackupActivities:
@@ -59,12 +55,12 @@ class BackupActivities:
         Refuses ``not_allowed``, ``backup_closed``, ``stale_revision``, ``unknown_step``.
         """
 
-        def effect(writer: Writer, backup: _Backup) -> contract.StepRecorded:
+        def effect(writer: Writer, backup: Held) -> Effect[contract.StepRecorded]:
             command = order.command
             _require_open(backup, command.account_id)
             procedure = self._rulebooks.in_force(writer, order.at).release.procedure("backup-creation")
-            awaited = _save(writer, order, procedure)
-            return contract.StepRecorded(
+            change, awaited = _save(writer, order, procedure)
+            recorded = contract.StepRecorded(
                 saved=contract.StepSaved(
                     step=command.step,
                     revision=command.revision + 1,
@@ -75,8 +71,13 @@ class BackupActivities:
                 remind_at=procedure.remind_at(order.at),
                 recheck_every=procedure.recheck_deposits_every,
             )
+            return recorded, change
 
-        return self._once(order, "save_step", contract.StepRecorded, effect, lambda db: _open(db, order))
+        def begin(writer: Writer) -> Held:
+            by = order.creator_id
+            return rows.begin(writer, order.operation_id, order.backup_id, by, order.unit_code, order.at)
+
+        return self._once(order, "save_step", contract.StepRecorded, effect, begin)
 
     @activity.defn
     def seal_backup(self, order: contract.SealBackup) -> contract.Sealed:
@@ -86,18 +87,18 @@ class BackupActivities:
         changes nothing and names the list.
         """
 
-        def effect(writer: Writer, backup: _Backup) -> contract.Sealed:
+        def effect(writer: Writer, backup: Held) -> Effect[contract.Sealed]:
             _require_open(backup, order.command.account_id)
             rulebook = self._rulebooks.in_force(writer, order.at)
             release = rulebook.release
             assessment = assess(writer, rulebook, self._forms, order.backup_id)
             if assessment.unjudged:
                 raise _UnjudgedError(contract.Sealed(release=release.digest, unjudged=assessment.unjudged))
-            number = None
+            number, change = None, {}
             if assessment.accepted:
                 number = _next_number(writer, release.procedure("backup-creation").number, order.at)
                 sealed = {"number": number, "closed_at": order.at, "release_digest": release.digest}
-                _change(writer, order, BackupState.NUMBERED, **sealed)
+                change = {"state": "numbered", **sealed}
             verdict = contract.Verdict(
                 accepted=assessment.accepted,
                 number=number,
@@ -105,7 +106,7 @@ class BackupActivities:
                 errors=assessment.counts.error,
                 awaiting=assessment.awaiting,
             )
-            return contract.Sealed(release=release.digest, verdict=verdict)
+            return contract.Sealed(release=release.digest, verdict=verdict), change
 
         try:
             return self._once(order, "submit", contract.Sealed, effect)
@@ -120,12 +121,11 @@ class BackupActivities:
         transaction, and then it is the deadline that finds the draft closed.
         """
 
-        def effect(writer: Writer, backup: _Backup) -> contract.Closed:
+        def effect(writer: Writer, backup: Held) -> Effect[contract.Closed]:
             if order.account_id is None and backup.state not in OPEN_STATES:
-                return contract.Closed.model_validate({"state": backup.state, "number": backup.number})
+                return contract.Closed.model_validate({"state": backup.state, "number": backup.number}), {}
             _require_open(backup, order.account_id)
-            _change(writer, order, BackupState(order.state), closed_at=order.at)
-            return contract.Closed(state=order.state)
+            return contract.Closed(state=order.state), {"state": order.state, "closed_at": order.at}
 
         return self._once(order, order.state, contract.Closed, effect)
 
@@ -133,18 +133,18 @@ class BackupActivities:
     def record_deposits(self, order: contract.RecordDeposits) -> contract.DepositsChecked:
         """Record what is known of deposits on their way, and say which are still awaited."""
 
-        def effect(writer: Writer, backup: _Backup) -> contract.DepositsChecked:
+        def effect(writer: Writer, backup: Held) -> Effect[contract.DepositsChecked]:
             if order.account_id is None and backup.state not in OPEN_STATES:
-                return contract.DepositsChecked()
+                return contract.DepositsChecked(), {}
             _require_open(backup, order.account_id)
             awaited = awaiting(writer, order.backup_id)
             for answer in order.answers:  # a look-up may come late: what arrived meanwhile has arrived
                 if answer.repository in awaited:
                     check = {"backup_id": order.backup_id, "checked_at": order.at, **answer.model_dump()}
-                    writer.connection().execute(_CHECKED, check)
+                    writer.merge(DepositCheck(**check))
+            writer.flush()
             still = awaiting(writer, order.backup_id)
-            _change(writer, order, _open_state(still))
-            return contract.DepositsChecked(awaiting=still)
+            return contract.DepositsChecked(awaiting=still), {"state": _open_state(still)}
 
         return self._once(order, "check_deposits", contract.DepositsChecked, effect)
 
@@ -152,7 +152,7 @@ class BackupActivities:
     def send_reminder(self, order: contract.SendReminder) -> None:
         """Leave the delegate a notice that a draft is about to expire."""
         with writing(self._engine) as writer:
-            backup = _lock(writer, order.backup_id)
+            backup = rows.lock(writer, order.backup_id)
             if backup is None or backup.state not in OPEN_STATES:
                 return
             notice = {
@@ -163,42 +163,46 @@ class BackupActivities:
                 "due_at": order.expires_at,
                 "created_at": order.at,
             }
-            writer.connection().execute(_REMIND, notice)
+            writer.execute(insert(Notice).values(notice).on_conflict_do_nothing())
 
     def _once(
         self,
         order: _Order,
         kind: str,
         model: type[Answer],
-        effect: Callable[[Writer, _Backup], Answer],
-        open_: Callable[[Writer], _Backup] | None = None,
+        effect: Callable[[Writer, Held], Effect[Answer]],
+        begin: Callable[[Writer], Held] | None = None,
     ) -> Answer:
         """Run an effect and keep its answer in one transaction; an operation that has one gets it again.
 
-        The backup is locked first: what is read after that is what an overlapping attempt has left behind.
+        The backup is locked first, so that overlapping attempts wait for one another. The ledger is not asked
+        before, but by the statement that keeps the answer, and when the effect is refused: what an earlier
+        attempt has done is the commonest reason for that.
 
         Args:
             order: What is asked.
             kind: What the ledger calls it.
             model: Of the answer.
-            effect: Changes the backup.
-            open_: Makes the backup when there is none.
+            effect: The answer, and what it changes of the backup.
+            begin: Makes the backup when there is none.
         """
         try:
             with writing(self._engine) as writer:
-                backup = _lock(writer, order.backup_id)
-                outcome = writer.connection().execute(_OUTCOME, {"operation_id": order.operation_id}).scalar()
-                if outcome is not None:
-                    return model.model_validate(outcome)
+                backup = rows.lock(writer, order.backup_id)
                 if backup is None:
-                    if open_ is None:
+                    if begin is None:
                         raise LookupError(f"no backup {order.backup_id}")
-                    backup = open_(writer)
-                answer = effect(writer, backup)
-                _keep(writer, order, kind, answer)
+                    backup = begin(writer)
+                answer, change = effect(writer, backup)
+                told = answer.model_dump_json()
+                rows.finish(writer, order.operation_id, order.backup_id, kind, told, change)
                 return answer
-        except Refusal as refusal:
-            raise failure(refusal) from None
+        except (Refusal, rows.AnsweredError) as error:
+            with reading(self._engine) as reader:
+                known = rows.outcome(reader, order.operation_id)
+            if known is not None:
+                return model.model_validate(known)
+            raise (failure(error) if isinstance(error, Refusal) else error) from None
 
 
 class _UnjudgedError(Exception):
@@ -209,78 +213,38 @@ class _UnjudgedError(Exception):
         self.sealed = sealed
 
 
-def _lock(writer: Writer, backup_id: UUID) -> _Backup | None:
-    """The backup, held until the transaction ends."""
-    row = writer.connection().execute(_LOCK, {"backup_id": backup_id}).first()
-    return _Backup(BackupState(row.state), row.delegate_id, row.number) if row else None
-
-
-def _change(writer: Writer, order: _Order, state: BackupState, **values: object) -> None:
-    writer.connection().execute(_CHANGE, {"backup_id": order.backup_id, "state": state, **values})
-
-
-def _open_state(awaited: list[str]) -> BackupState:
-    return BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT
-
-
-def _save(writer: Writer, order: contract.RecordStep, procedure: BackupCreationProcedure) -> list[str]:
-    """Save the step; tell the repositories that are awaited now."""
-    command = order.command
+def _save(
+    writer: Writer, order: contract.RecordStep, procedure: BackupCreationProcedure
+) -> tuple[Change, list[str]]:
+    """Save the step; tell what it changes of the backup, and the repositories that are awaited now."""
+    command, at = order.command, order.at
     try:
         step = procedure.step(command.step)
     except KeyError:
         raise Refusal("unknown_step") from None
-    connection = writer.connection()
-    shown: dict[str, object] = {}
-    if step is procedure.steps[0] and step.kind == "form":
-        title = connection.execute(_TITLE, {"content_id": command.content_id}).scalar()
-        shown["title"] = title if isinstance(title, str) else None
-    _advance(connection, order)
-    if step.kind == "manifest":  # a new list tells anew what is on its way
-        connection.execute(_FORGET_DEPOSITS, {"backup_id": order.backup_id})
-    awaited = awaiting(writer, order.backup_id)
-    expires_at = order.at + procedure.expires_after
-    _change(writer, order, _open_state(awaited), saved_at=order.at, expires_at=expires_at, **shown)
-    return awaited
-
-
-def _keep(writer: Writer, order: _Order, kind: str, answer: Message) -> None:
-    """Write the answer into the ledger; a timer's or an operator's operation is not there yet."""
-    now = datetime.now(UTC)
-    asked = {"id": order.operation_id, "case_id": order.backup_id, "kind": kind, "asked_at": now}
-    answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
-    writer.connection().execute(_ANSWER, {**asked, "request_digest": "", **answered})
-
-
-def _advance(connection: Connection, order: contract.RecordStep) -> None:
-    """Let the step refer to the new content, if it stands at the revision that is replaced."""
-    command = order.command
-    saved = {
-        "backup_id": order.backup_id,
-        "step": command.step,
-        "content_id": command.content_id,
-        "saved_at": order.at,
-        "saved_by": command.account_id,
-    }
-    if command.revision == 0:
-        done = connection.execute(_FIRST_SAVE, {**saved, "revision": 1})
-    else:
-        done = connection.execute(
-            _LATER_SAVE, {f"new_{name}": value for name, value in saved.items()} | {"old": command.revision}
-        )
-    if done.first() is None:
+    saved = rows.save_step(
+        writer, order.backup_id, step.id, command.revision, command.content_id, command.account_id, at
+    )
+    if saved is None:
         raise Refusal("stale_revision")
+    if step.kind == "manifest":
+        rows.forget_deposits(writer, order.backup_id)
+    awaited = still_awaited(writer, order.backup_id, saved.in_transit)
+    change: Change = {
+        "state": _open_state(awaited),
+        "saved_at": at,
+        "expires_at": at + procedure.expires_after,
+    }
+    if step is procedure.steps[0] and step.kind == "form":
+        change["title"] = saved.title
+    return change, awaited
 
 
-def _open(writer: Writer, order: contract.RecordStep) -> _Backup:
-    at = dict.fromkeys(("created_at", "saved_at", "expires_at"), order.at)
-    people = {"creator_id": order.creator_id, "delegate_id": order.creator_id, "unit_code": order.unit_code}
-    opened = {"id": order.backup_id, "state": BackupState.DRAFT, **people, **at}
-    writer.connection().execute(_OPEN, opened)
-    return _Backup(BackupState.DRAFT, order.creator_id, None)
+def _open_state(awaited: list[str]) -> str:
+    return (BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT).value
 
 
-def _require_open(backup: _Backup, account_id: UUID | None) -> None:
+def _require_open(backup: Held, account_id: UUID | None) -> None:
     """Only its delegate, at this very moment, and only while it is a draft. None is the procedure itself."""
     if account_id is not None and account_id != backup.delegate_id:
         raise Refusal("not_allowed")
@@ -289,56 +253,6 @@ def _require_open(backup: _Backup, account_id: UUID | None) -> None:
 
 
 def _next_number(writer: Writer, format_: NumberFormat, at: datetime) -> str:
-    """The next backup number of that day; the row lock makes it unique, the transaction gapless."""
+    """The next backup number of that day."""
     day = at.astimezone(ZoneInfo(format_.time_zone)).date()
-    serial: int = writer.connection().execute(_NEXT_SERIAL, {"day": day}).scalar_one()
-    return format_.number(day, serial)
-
-
-# The statements, built once, on tables: a session's objects cost more than PostgreSQL takes to answer.
-_BACKUPS, _OPERATIONS, _SERIALS, _STEPS, _FORMS, _CHECKS, _NOTICES = (
-    SQLModel.metadata.tables[name]
-    for name in (
-        *("backup", "operation", "number_serial", "backup_step", "form_content", "deposit_check"),
-        "notice",
-    )
-)
-_THIS = _BACKUPS.c.id == bindparam("backup_id")
-_LOCK = select(_BACKUPS.c.state, _BACKUPS.c.delegate_id, _BACKUPS.c.number).where(_THIS).with_for_update()
-_OPEN = insert(_BACKUPS)
-_CHANGE = update(_BACKUPS).where(_THIS)
-"""Sets whatever columns its parameters name."""
-_OUTCOME = select(_OPERATIONS.c.outcome).where(_OPERATIONS.c.id == bindparam("operation_id"))
-_TITLE = select(_FORMS.c.body["title"]).where(_FORMS.c.id == bindparam("content_id"))
-_FIRST_SAVE = insert(_STEPS).on_conflict_do_nothing().returning(_STEPS.c.revision)
-_LATER_SAVE = (
-    update(_STEPS)
-    .where(
-        _STEPS.c.backup_id == bindparam("new_backup_id"),
-        _STEPS.c.step == bindparam("new_step"),
-        _STEPS.c.revision == bindparam("old"),
-    )
-    .values(
-        revision=_STEPS.c.revision + 1,
-        **{name: bindparam(f"new_{name}") for name in ("content_id", "saved_at", "saved_by")},
-    )
-    .returning(_STEPS.c.revision)
-)
-_FORGET_DEPOSITS = delete(_CHECKS).where(_CHECKS.c.backup_id == bindparam("backup_id"))
-_ASKED = insert(_OPERATIONS)
-_ANSWER = _ASKED.on_conflict_do_update(
-    index_elements=["id"],
-    set_={"outcome": _ASKED.excluded.outcome, "finished_at": _ASKED.excluded.finished_at},
-)
-_NEXT_SERIAL = (
-    insert(_SERIALS)
-    .values(day=bindparam("day"), last=1)
-    .on_conflict_do_update(index_elements=["day"], set_={"last": _SERIALS.c.last + 1})
-    .returning(_SERIALS.c.last)
-)
-_CHECKED = insert(_CHECKS)
-_CHECKED = _CHECKED.on_conflict_do_update(
-    index_elements=["backup_id", "repository"],
-    set_={name: _CHECKED.excluded[name] for name in ("result", "source", "checked_at")},
-)
-_REMIND = insert(_NOTICES).on_conflict_do_nothing()
+    return format_.number(day, rows.next_serial(writer, day))
