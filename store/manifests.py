@@ -1,23 +1,25 @@
 """File lists in PostgreSQL: streamed in with COPY, judged in the same pass, in constant memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
 import orjson
-import psycopg
+import polars as pl
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from manifests.reader import Fault, Manifest, Row
+from manifests.reader import Fault, Manifest
+from rules.engine.lists import ListJudge
 from rules.engine.normalise import RowNormaliser
 from rules.engine.release import Release
+from rules.engine.table import Row
 from schemas.errors import Refusal
 from schemas.findings import Finding, Severity
 from schemas.tables.contents import ManifestContent, ManifestJudgement, ManifestRow
 from schemas.texts import Text
+from store.copying import copy_frame, cursor, json_objects
 from store.database import Writer
 from store.releases import Rulebook
 
@@ -26,12 +28,10 @@ NO_KNOWN_COLUMN = Text(
     "The first line names no known column. Name the columns there, for example file_name, accession.",
 )
 CHUNK = 10_000
-"""Rows held in memory at once."""
-ROWS = "COPY manifest_row (manifest_id, line, record) FROM STDIN"
+"""Stored rows held in memory at once."""
+TOGETHER = 50_000
+"""Rows of an upload held in memory at once."""
 FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column", facts) FROM STDIN'
-FINDINGS = """
-COPY manifest_finding (manifest_id, release_digest, rule, severity, pointer, line, "column") FROM STDIN
-"""
 
 Record = Mapping[str, Any]
 
@@ -52,9 +52,9 @@ class Tally:
         self.repositories: set[str] = set()
         self.in_transit: set[str] = set()
 
-    def count(self, record: Record) -> None:
-        """Take one row in."""
-        self.rows += 1
+    def count(self, record: Record, times: int = 1) -> None:
+        """Take one row in, or several that say the same of what is counted."""
+        self.rows += times
         category, repository = record.get("category"), record.get("repository")
         if category in self._known_categories:
             self.categories.add(category)
@@ -62,6 +62,12 @@ class Tally:
             self.repositories.add(repository)
             if record.get("deposit") == "in_transit":
                 self.in_transit.add(repository)
+
+    def count_all(self, frame: pl.DataFrame) -> None:
+        """Take rows in."""
+        names = [name for name in ("category", "repository", "deposit") if name in frame.columns]
+        for *values, times in frame.group_by(names).len().iter_rows() if names else [(len(frame),)]:
+            self.count(dict(zip(names, values, strict=True)), times)
 
 
 @dataclass
@@ -126,24 +132,16 @@ def add_manifest(
         """An unknown name may be a person's, from a list without a header: its place stands in for it."""
         return column if column is None or column in known else str(manifest.header.index(column) + 1)
 
-    tally, counts = Tally(rulebook.release), Counts()
-    for chunk in _chunks(manifest.rows()):
-        rows = [row for row in chunk if isinstance(row, Row)]
-        faults = [fault for fault in chunk if isinstance(fault, Fault)]
-        records = [(row.line, normaliser.record(row.cells)) for row in rows]
-        for _, record in records:
+    tally, counts, judge = Tally(rulebook.release), Counts(), ListJudge(rulebook.judge, form)
+    for lines, cells, faults in manifest.parts(TOGETHER):
+        frame, odd = normaliser.frame(lines, cells)
+        tally.count_all(frame)
+        for _, record in odd:
             tally.count(record)
         tally.unreadable += len(faults)
-        _copy(writer, ROWS, ((manifest_id, line, orjson.dumps(record).decode()) for line, record in records))
-        _copy(
-            writer,
-            FAULTS,
-            (
-                (manifest_id, fault.code, fault.line, shown(fault.column), list(fault.facts))
-                for fault in faults
-            ),
-        )
-        _add_findings(writer, manifest_id, rulebook, form, records, counts, columns)
+        _copy_rows(writer, manifest_id, frame, odd)
+        _copy_faults(writer, manifest_id, [fault._replace(column=shown(fault.column)) for fault in faults])
+        _add_findings(writer, manifest_id, rulebook, judge.frame(frame, odd), counts, columns)
     _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     content = ManifestContent(
         id=manifest_id,
@@ -176,10 +174,10 @@ def judge_manifest(
     """
     if writer.get(ManifestJudgement, (manifest_id, rulebook.release.digest)) is not None:
         return
-    counts = Counts()
     form = writer.get_one(ManifestContent, manifest_id).form
+    counts, judge = Counts(), ListJudge(rulebook.judge, form)
     for records in stored_rows(writer, manifest_id):
-        _add_findings(writer, manifest_id, rulebook, form, records, counts, {})
+        _add_findings(writer, manifest_id, rulebook, judge.records(records), counts, {})
         progress(records[-1][0])
     _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     writer.add(_judgement(manifest_id, rulebook, counts))
@@ -216,19 +214,20 @@ def _add_findings(
     writer: Writer,
     manifest_id: UUID,
     rulebook: Rulebook,
-    form: str,
-    records: Iterable[tuple[int, Record]],
+    found: pl.DataFrame,
     counts: Counts,
     columns: Mapping[str, str],
 ) -> None:
-    def findings() -> Iterator[tuple[Any, ...]]:
-        for _, _, found in rulebook.judge.judge_rows(form, records, columns):
-            for finding in found:
-                counts.count(finding.severity)
-                yield (manifest_id, digest, *finding)
-
-    digest = rulebook.release.digest
-    _copy(writer, FINDINGS, findings())
+    """Store findings; a field is named as the list names it, by its column."""
+    for severity, times in found["severity"].value_counts().iter_rows():
+        counts.count(severity, times)
+    column = (
+        pl.col("pointer").str.strip_prefix("/").replace_strict(columns, default=None, return_dtype=pl.String)
+    )
+    named = found.with_columns(column.alias("column"))
+    copy_frame(
+        writer, "manifest_finding", named, manifest_id=manifest_id, release_digest=rulebook.release.digest
+    )
 
 
 def _judge_uniqueness(
@@ -258,14 +257,17 @@ def _judge_uniqueness(
         counts.count(rule.severity, done.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
 
 
-def _copy(writer: Writer, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    connection = writer.connection().connection.driver_connection
-    assert isinstance(connection, psycopg.Connection)  # noqa: S101  (tells the type)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+def _copy_rows(writer: Writer, manifest_id: UUID, frame: pl.DataFrame, odd: Sequence[Row]) -> None:
+    records = [
+        json_objects(frame.drop("line")),
+        pl.Series([orjson.dumps(row).decode() for _, row in odd], dtype=pl.String),
+    ]
+    lines = [frame["line"], pl.Series([line for line, _ in odd], dtype=pl.Int64)]
+    rows = pl.DataFrame({"line": pl.concat(lines), "record": pl.concat(records)})
+    copy_frame(writer, "manifest_row", rows, manifest_id=manifest_id)
 
 
-def _chunks(rows: Iterator[Row | Fault]) -> Iterator[list[Row | Fault]]:
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
+def _copy_faults(writer: Writer, manifest_id: UUID, faults: Iterable[Fault]) -> None:
+    with cursor(writer) as sender, sender.copy(FAULTS) as copy:
+        for code, line, column, facts in faults:
+            copy.write_row((manifest_id, code, line, column, list(facts)))
