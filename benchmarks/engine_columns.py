@@ -10,20 +10,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema_rs
+import polars as pl
 
-from benchmarks.engine_records import Kind, hand_written, records
-from benchmarks.lists import FORMATS
+from benchmarks.engine_records import FAULTY, Kind, hand_written, records
+from benchmarks.lists import rows, write_csv
 from benchmarks.rows import BLOCKS, Row, interval
 from embedded.platform import REPOSITORY
-from manifests.reader import Row as ListRow
 from manifests.reader import open_manifest
 from rules.engine.gate import gate_schema
 from rules.engine.judge import Judge
+from rules.engine.lists import ListJudge
 from rules.engine.load import load_rulebook
 from rules.engine.normalise import RowNormaliser
 from rules.engine.release import Release
 from rules.engine.sentences import sentence
 from rules.engine.table import DecisionTable
+from schemas.findings import Finding
+from store.manifests import TOGETHER
 
 RECORDS = 1_000_000
 IN_BLOCK = RECORDS // BLOCKS
@@ -52,29 +55,38 @@ def _columns(judge: Judge, kind: Kind, goal: float) -> Row:
 
 
 def _report(judge: Judge) -> Row:
-    """From the bytes of an upload to the last sentence, row by row as the store does."""
+    """From the bytes of an upload to the last sentence, as the store reads and judges it."""
     floor = hand_written(judge.release)
     several = list(records(judge.release, "typical", IN_BLOCK))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "list.csv"
-        FORMATS["csv"].write(path, IN_BLOCK)
+        write_csv(path, rows(IN_BLOCK, FAULTY))
+        found = report(judge, path)
+        assert found["line"].n_unique() == sum(bool(judge.judge(SUBJECT, record)) for record in several)
         ratios = [
-            seconds(lambda: _told(judge, path)) / seconds(lambda: deque(map(floor, several), maxlen=0))
+            seconds(lambda: report(judge, path)) / seconds(lambda: deque(map(floor, several), maxlen=0))
             for _ in range(BLOCKS)
         ]
     what = "from an upload's bytes to every sentence in both languages, beside a look-up (CPU time)"
     return _ratio("report_vs_dict", what, ratios, 3.5)
 
 
-def _told(judge: Judge, path: Path) -> int:
+def report(judge: Judge, path: Path) -> pl.DataFrame:
+    """Every finding with line, column, and its sentence in Chinese and English."""
     manifest = open_manifest(path, "text/csv")
     normaliser = RowNormaliser(judge.release, SUBJECT, manifest.listing)
-    rows = ((row.line, normaliser.record(row.cells)) for row in manifest.rows() if isinstance(row, ListRow))
-    told = 0
-    for _, _, findings in judge.judge_rows(SUBJECT, rows, normaliser.columns(manifest.header)):
-        for finding in findings:
-            told += len(sentence(judge.release, finding, "zh") + sentence(judge.release, finding, "en"))
-    return told
+    columns, lists = normaliser.columns(manifest.header), ListJudge(judge, SUBJECT)
+    found = pl.concat(
+        lists.frame(*normaliser.frame(lines, cells)) for lines, cells, _ in manifest.parts(TOGETHER)
+    )
+    told = {rule: Finding(rule, "error", "") for rule in found["rule"].unique()}
+    zh = {rule: sentence(judge.release, finding, "zh") for rule, finding in told.items()}
+    en = {rule: sentence(judge.release, finding, "en") for rule, finding in told.items()}
+    return found.with_columns(
+        pl.col("pointer").str.strip_prefix("/").replace_strict(columns, default=None).alias("column"),
+        pl.col("rule").replace_strict(zh, return_dtype=pl.String).alias("zh"),
+        pl.col("rule").replace_strict(en, return_dtype=pl.String).alias("en"),
+    )
 
 
 def _finding(judge: Judge) -> Row:

@@ -49,13 +49,17 @@ def _example(name: str) -> list[Cells]:
         return list(csv.DictReader(file))
 
 
-def _write_table(path: Path, count: int, *, source: Callable[[int], Iterator[Cells]]) -> None:
+def write_csv(path: Path, below: Iterator[Cells]) -> None:
+    """A list with its header."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        below = source(count)
         first = next(below)
         writer = csv.writer(file)
         writer.writerow(first)
         writer.writerows(row.values() for row in chain([first], below))
+
+
+def _write_table(path: Path, count: int, *, source: Callable[[int], Iterator[Cells]]) -> None:
+    write_csv(path, source(count))
 
 
 def _write_ndjson(path: Path, count: int) -> None:
