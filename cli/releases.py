@@ -1,6 +1,5 @@
 """Releases on the command line: proposed, approved and dated by different people (``hgrip rules …``)."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,26 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
 
 import settings as configuration
-from rules.engine.acts import Act, ReleaseRefused, china_day, next_version
-from rules.engine.cases import run_cases
-from rules.engine.faults import RulebookError
-from rules.engine.load import load_rulebook
+from cli.rules_check import RULES, examined
+from cli.terminal import LANGUAGES, AsJson, ExitCode, Folder, console, print_json
+from rules.engine.acts import Act, china_day, next_version
 from rules.engine.release import Release
 from rules.engine.signing import Signers, SigningKey
 from store.database import Reader, Writer, connect, reading, writing
 from store.publication import ReleaseDesk, rollback
 from store.releases import Entry, Status, entries, find
-
-console = Console(highlight=False, soft_wrap=True)
-
-FOUND_FAULTS, NOT_FOUND, CONFLICT, REFUSED, DEPENDENCY_DOWN = 1, 3, 4, 5, 6
-_EXIT_CODES = {"unknown_release": NOT_FOUND, "version_taken": CONFLICT, "wrong_order": CONFLICT}
-"""Any other refusal ends with `REFUSED`."""
 
 STATUSES: dict[Status, str] = {
     "proposed": "待批准 / proposed",
@@ -47,7 +37,6 @@ Day = Annotated[
     datetime | None,
     typer.Option("--from", formats=["%Y-%m-%d"], help="生效日（北京时间） / First day it judges, in China"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON / Print JSON")]
 
 
 class _Desk(NamedTuple):
@@ -59,36 +48,20 @@ class _Desk(NamedTuple):
 
 @contextmanager
 def _signing(key: Path) -> Iterator[_Desk]:
-    """One transaction and one signer; a refusal is told in words and ends with its exit code."""
+    """One transaction and one signer."""
     settings = configuration.load()
     hand = ReleaseDesk(Signers.load(settings.rule_signers), SigningKey.load(key))
     engine = connect(settings.database_url.get_secret_value(), pool_size=1)
     try:
-        with plain_refusals(), writing(engine) as writer:
+        with writing(engine) as writer:
             yield _Desk(writer, hand)
     finally:
         engine.dispose()
 
 
-@contextmanager
-def plain_refusals() -> Iterator[None]:
-    """Tells a refusal in words and ends the command with its exit code."""
-    try:
-        yield
-    except ReleaseRefused as refused:
-        console.print(str(refused), style="red", markup=False)
-        raise typer.Exit(_EXIT_CODES.get(refused.code, REFUSED)) from None
-    except OperationalError:
-        console.print(
-            "无法连接 PostgreSQL，请检查它是否运行 / PostgreSQL cannot be reached; check that it runs",
-            style="red",
-        )
-        raise typer.Exit(DEPENDENCY_DOWN) from None
-
-
 def publish(
     key: KeyFile,
-    folder: Annotated[Path, typer.Argument(help="规则文件目录 / Folder of rule files")] = Path("rules"),
+    folder: Folder = RULES,
 ) -> None:
     """起草人提出新版本，待另一人批准 / Propose the rule files as a release; another person approves it."""
     release = checked(folder)
@@ -148,11 +121,11 @@ def list_(as_json: AsJson = False) -> None:
     """列出规则版本及其状态 / List releases and their status."""
     found = _entries()
     if as_json:
-        typer.echo(json.dumps([_as_json(entry) for entry in found], ensure_ascii=False, indent=2))
+        print_json([_as_json(entry) for entry in found])
         return
     table = Table(box=None)
     for column in ("版本 / version", "状态 / status", "生效日 / from", "摘要 / digest", "签署 / signed by"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for entry in found:
         signers = "、".join(f"{signed.act.kind} {signed.act.signer}" for signed in entry.acts)
         day = str(entry.effective_from or "")
@@ -166,7 +139,7 @@ def show(named: Named, as_json: AsJson = False) -> None:
         digest = find(reader, named).digest
     entry = next(entry for entry in _entries() if entry.digest == digest)
     if as_json:
-        typer.echo(json.dumps(_as_json(entry), ensure_ascii=False, indent=2))
+        print_json(_as_json(entry))
         return
     console.print(f"{entry.version}  {STATUSES[entry.status]}", f"SHA-256 {entry.digest}", sep="\n")
     for act, _ in entry.acts:
@@ -183,31 +156,25 @@ def told(act: Act) -> str:
 
 
 def checked(folder: Path) -> Release:
-    """A folder's release, all its cases passed; otherwise its faults are told, and the command ends.
+    """A folder's release in which `check` finds nothing; else what it finds is told, and the command ends.
 
     Raises:
-        typer.Exit: With `FOUND_FAULTS`.
+        typer.Exit: With `ExitCode.FOUND`.
     """
-    try:
-        release = load_rulebook(folder)
-        failures = [
-            f"{file} {case}: {what.zh} / {what.en}" for file, case, what in run_cases(folder, release)
-        ]
-    except RulebookError as error:
-        failures = [f"{fault.sentence('zh')} / {fault.sentence('en')}" for fault in error.faults]
-    for failure in failures:
-        console.print(failure, style="red", markup=False)
-    if failures:
-        raise typer.Exit(FOUND_FAULTS)
-    return release
+    found = examined(folder)
+    if found.release is None or found.faults or found.failures:
+        for line in (line for language in LANGUAGES for line in found.sentences(language)):
+            console.print(line, style="red", markup=False)
+        raise typer.Exit(ExitCode.FOUND)
+    return found.release
 
 
 @contextmanager
 def reading_settings() -> Iterator[Reader]:
-    """A reader of the configured database; a refusal is told in words and ends with its exit code."""
+    """A reader of the configured database."""
     engine = connect(configuration.load().database_url.get_secret_value(), pool_size=1)
     try:
-        with plain_refusals(), reading(engine) as reader:
+        with reading(engine) as reader:
             yield reader
     finally:
         engine.dispose()

@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.progress import Progress
@@ -19,7 +19,6 @@ from cli.terminal import (
     errors,
     fail,
     print_json,
-    tell_faults,
 )
 from rules.engine.cases import Case, read_cases, read_untested, run_cases
 from rules.engine.contradictions import check_contradictions
@@ -53,27 +52,38 @@ def register(app: typer.Typer) -> None:
 
 def check(folder: Folder = RULES, lang: Lang = "zh", as_json: AsJson = False) -> None:
     """检查规则文件：写法、引用、完整、矛盾，再跑全部用例 / Check the rule files, then run all cases."""
-    faults: list[Fault] = []
-    failures: list[CaseFailure] = []
-    release = None
-    _must_exist(folder)
+    found = examined(folder)
+    if as_json:
+        faults, failures = map(_fault, found.faults), map(_failure, found.failures)
+        print_json({"faults": list(faults), "failures": list(failures)})
+    for line in () if as_json else found.sentences(lang):
+        console.print(line, style="red", markup=False)
+    if found.faults or found.failures or found.release is None:
+        raise typer.Exit(ExitCode.FOUND)
+    if not as_json:
+        console.print(chosen(_summary(folder, found.release), lang))
+
+
+class Examined(NamedTuple):
+    """A folder of rule files, and everything that is wrong with it."""
+
+    release: Release | None
+    faults: list[Fault]
+    failures: list[CaseFailure]
+
+    def sentences(self, lang: Language) -> list[str]:
+        """One per fault and per case that comes out otherwise."""
+        faults = [fault.sentence(lang) for fault in RulebookError(self.faults).faults]
+        return faults + [_sentence(failure, lang) for failure in self.failures]
+
+
+def examined(folder: Path) -> Examined:
+    """What `check` says of a folder; only such a one without faults can be published."""
     try:
         release = load_rulebook(folder)
-        faults = check_contradictions(folder, release)
-        failures = run_cases(folder, release)
+        return Examined(release, check_contradictions(folder, release), run_cases(folder, release))
     except RulebookError as error:
-        faults = error.faults
-    if as_json:
-        print_json(
-            {"faults": [_fault(fault) for fault in faults], "failures": [_failure(f) for f in failures]}
-        )
-    else:
-        tell_faults(RulebookError(faults), lang)
-        for failure in failures:
-            console.print(_sentence(failure, lang), style="red", markup=False)
-        if release and not faults and not failures:
-            console.print(chosen(_summary(folder, release), lang))
-    raise typer.Exit(ExitCode.FOUND if faults or failures else ExitCode.OK)
+        return Examined(None, error.faults, [])
 
 
 def try_cases(
@@ -88,7 +98,6 @@ def try_cases(
     as_json: AsJson = False,
 ) -> None:
     """跑全部用例，并查用例够不够 / Run all cases, and ask whether they are enough."""
-    _must_exist(folder)
     release = load_rulebook(folder)
     cases = list(read_cases(folder))
     failures = run_cases(folder, release)
@@ -121,7 +130,6 @@ def format_(
     lang: Lang = "zh",
 ) -> None:
     """把规则文件排成统一的样子，注释保留 / Lay the rule files out in one way; comments stay."""
-    _must_exist(folder)
     changed = 0
     for path in [*rule_files(folder), *rule_files(folder, cases=True)]:
         text = formatted(folder, path)
@@ -145,7 +153,6 @@ def new(
     lang: Lang = "zh",
 ) -> None:
     """新建规则文件和它的用例 / Begin a rule file and its cases."""
-    _must_exist(folder)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,59}", id_):
         raise typer.BadParameter(
             "名字用小写字母、数字、连字符，以字母开头 / use lower-case letters, digits and hyphens"
@@ -183,11 +190,6 @@ def _unnoticed(release: Release, cases: list[Case]) -> list[str]:
             bar.update(task, completed=done, total=total)
 
         return [mutant.id for mutant in survivors(release, cases, progress)]
-
-
-def _must_exist(folder: Path) -> None:
-    if not folder.is_dir():
-        fail(ExitCode.NOT_FOUND, Text(f"没有目录 {folder}", f"no folder {folder}"))
 
 
 def _summary(folder: Path, release: Release) -> Text:

@@ -9,7 +9,18 @@ from rich.progress import Progress
 
 import settings as configuration
 from cli.rules_check import RULES
-from cli.terminal import AsJson, ExitCode, Folder, Lang, chosen, console, errors, named, print_json
+from cli.terminal import (
+    AsJson,
+    ExitCode,
+    Folder,
+    Lang,
+    chosen,
+    console,
+    errors,
+    may_be_named,
+    named,
+    print_json,
+)
 from rules.engine.diff import Difference, diff
 from rules.engine.judge import Judge
 from rules.engine.load import load_rulebook
@@ -29,8 +40,15 @@ def register(app: typer.Typer) -> None:
 
 
 def diff_(
-    old: Annotated[str, typer.Argument(metavar="A", help="目录、版本号或摘要 / Folder, version or digest")],
-    new: Annotated[str, typer.Argument(metavar="B", help="同上 / The same")] = str(RULES),
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="目录、版本号或摘要 / Folder, version or digest", callback=may_be_named
+        ),
+    ],
+    new: Annotated[str, typer.Argument(metavar="B", help="同上 / The same", callback=may_be_named)] = str(
+        RULES
+    ),
     lang: Lang = "zh",
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from cli.rules_check import RULES
 from cli.terminal import AsJson, ExitCode, FolderOption, Lang, chosen, console, fail, print_json
 from rules.engine.dialect import nearest
-from rules.engine.explain import Look, Outcome, explain, subject_of, what_may_go
+from rules.engine.explain import Look, Outcome, called, explain, subject_of, what_may_go
 from rules.engine.judge import Judge, verdict
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
@@ -76,11 +76,11 @@ def what(
 ) -> None:
     """哪些数据可以递交到这个库，或这类数据递交到哪里 / What may go where."""
     release = load_rulebook(folder)
-    try:
-        ways = what_may_go(release, name)
-    except KeyError:
-        advice = nearest(name, [*release.repositories, *release.categories])
+    id_, close = called(release, name)
+    if id_ is None:
+        advice = nearest(close or name, [*release.repositories, *release.categories])
         fail(ExitCode.NOT_FOUND, Text(f"没有“{name}”。{advice.zh}", f"There is no “{name}”. {advice.en}"))
+    ways = what_may_go(release, id_)
     if as_json:
         print_json([way._asdict() for way in ways])
         return
@@ -91,7 +91,7 @@ def what(
         Text("数据资源库", "repository"),
         Text("文件格式", "formats"),
     ):
-        table.add_column(chosen(column, lang))
+        table.add_column(chosen(column, lang), overflow="fold")
     for way in ways:
         kind = f" ({chosen(way.kind, lang)})" if way.kind else ""
         formats = sorted({name for taken in way.formats.values() for name in taken})
@@ -105,13 +105,13 @@ def what(
 
 
 def _record(file: str) -> dict[str, Any]:
-    text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
     try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise typer.BadParameter("应为一个 JSON 对象 / it must be one JSON object")
+        raise typer.BadParameter("应为一个 UTF-8 编码的 JSON 对象 / it must be one JSON object in UTF-8")
     return record
 
 

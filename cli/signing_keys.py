@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import settings as configuration
+from cli.terminal import ExitCode, console, fail
 from rules.engine.signing import Role, Signer, Signers, SigningKey
+from schemas.texts import Text
 from store.signers import write_private
 
 app = typer.Typer(no_args_is_help=True, help="签名密钥 / Signing keys")
-console = Console(highlight=False, soft_wrap=True)
-USAGE = 2
 
 
 @app.command()
@@ -31,15 +30,18 @@ def new(
         entry = Signers(signers={id: Signer(public_key=key.public_key, roles=(role,))})
         write_private(key, path)
     except FileExistsError:
-        console.print(f"文件已存在，不会覆盖 / There is a file already, left as it is: {path}", style="red")
-        raise typer.Exit(USAGE) from None
-    except ValueError:
-        console.print(
-            "代号须为 2 至 40 个小写字母、数字或连字符，以字母开头 / "
-            "An id has 2 to 40 lower-case letters, digits or hyphens, a letter first",
-            style="red",
+        fail(
+            ExitCode.CONFLICT,
+            Text(f"文件已存在，不会覆盖：{path}", f"There is a file already, left as it is: {path}"),
         )
-        raise typer.Exit(USAGE) from None
+    except ValueError:
+        fail(
+            ExitCode.USAGE,
+            Text(
+                "代号须为 2 至 40 个小写字母、数字或连字符，以字母开头",
+                "An id has 2 to 40 lower-case letters, digits or hyphens, a letter first",
+            ),
+        )
     console.print(
         f"私钥已写入 {path}（0600），请妥善保管 / The private key is in {path} (0600): keep it to yourself",
         "请管理员把以下条目加入 HGRIP_RULE_SIGNERS 文件 / "

@@ -1,5 +1,7 @@
 """Why a record is accepted or refused: each rule that looked at it, in order; and what may go where."""
 
+import difflib
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -63,19 +65,37 @@ class Way(NamedTuple):
     formats: dict[str, dict[str, tuple[str, ...]]]
 
 
-def what_may_go(release: Release, name: str) -> list[Way]:
-    """The cells of one repository or one category.
-
-    Raises:
-        KeyError: There is neither a repository nor a category of that id.
-    """
-    if name not in release.repositories and name not in release.categories:
-        raise KeyError(name)
+def what_may_go(release: Release, id_: str) -> list[Way]:
+    """The cells of one repository or one category, by its id."""
     return [
-        _way(release, cell, [name] if name in release.repositories else list(cell.repositories))
+        _way(release, cell, [id_] if id_ in release.repositories else list(cell.repositories))
         for cell in release.cells
-        if name == cell.category or name in cell.repositories
+        if id_ == cell.category or id_ in cell.repositories
     ]
+
+
+def called(release: Release, name: str) -> tuple[str | None, str | None]:
+    """The repository or category that people mean by a name.
+
+    Args:
+        release: The rules.
+        name: An id, a name or a title in either language, in any case, with or without hyphens.
+
+    Returns:
+        Its id, or None; then the id of the one that is called most like it, or None.
+    """
+    known = {
+        _folded(word): id_
+        for entries in (release.categories, release.repositories)
+        for id_, entry in entries.items()
+        for word in (id_, *entry.title, getattr(entry, "name", id_))
+    }
+    close = difflib.get_close_matches(_folded(name), known, n=1)
+    return known.get(_folded(name)), known[close[0]] if close else None
+
+
+def _folded(name: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
 
 
 def _way(release: Release, cell: Cell, repositories: list[str]) -> Way:

@@ -95,10 +95,30 @@ def test_a_key_that_is_there_is_not_overwritten_and_a_name_is_no_id(
     run: Run, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     before = keys["author"].read_bytes()
-    run("keys new --id policy-1 --role author --out", keys["author"], code=2)
+    run("keys new --id policy-1 --role author --out", keys["author"], code=4)
     run("keys new --id 张三 --role author --out", tmp_path / "other.json", code=2)
     assert keys["author"].read_bytes() == before
     assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize("content", [None, "not json", '{"signers": {"policy-1": 7}}'])
+def test_trusted_keys_that_cannot_be_read_are_told_by_their_file(
+    run: Run, keys: dict[str, Path], tmp_path: Path, content: str | None
+) -> None:
+    trusted = tmp_path / "signers.json"
+    trusted.unlink() if content is None else trusted.write_text(content)
+    for command in ("list", "keys list", f"publish --key {keys['author']}"):
+        assert str(trusted) in run(command, code=6)
+
+
+def test_rules_that_contradict_each_other_are_not_published(
+    run: Run, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = copytree("rules", tmp_path / "rules")
+    broken = Path("tests/workbench/broken/never-speaks.yaml").read_text("utf-8")
+    (folder / "requirements" / "never-speaks.yaml").write_text(broken, "utf-8")
+    assert "“impossible-count”永远不会作出提示" in run(f"publish --key {keys['author']}", folder, code=1)
+    assert json.loads(run("list --json")) == []
 
 
 def test_a_database_that_is_away_is_told_without_its_address(

@@ -46,6 +46,12 @@ def test_the_page_names_every_command(folder: Path) -> None:
     ("command", "code"),
     [
         (("check", "nowhere"), ExitCode.NOT_FOUND),
+        (("impact", "nowhere"), ExitCode.NOT_FOUND),
+        (("diff", "rules", "nowhere"), ExitCode.NOT_FOUND),
+        (("diff", "rules", "rules/rulebook.yaml"), ExitCode.NOT_FOUND),
+        (("explain", "rules"), ExitCode.NOT_FOUND),
+        (("explain", "gbk.json"), ExitCode.USAGE),
+        (("check", "odd"), ExitCode.NOT_FOUND),
         (("what", "omxi"), ExitCode.NOT_FOUND),
         (("explain", "nowhere.json"), ExitCode.NOT_FOUND),
         (("explain", "-", "--subject", "projekt"), ExitCode.NOT_FOUND),
@@ -61,6 +67,9 @@ def test_a_command_that_cannot_go_on_says_why_in_a_line_and_ends_with_its_code(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...], code: ExitCode
 ) -> None:
     (tmp_path / "rules").symlink_to(folder)
+    (tmp_path / "gbk.json").write_bytes('{"title": "中国"}'.encode("gb18030"))
+    (tmp_path / "odd" / "requirements").mkdir(parents=True)
+    (tmp_path / "odd" / "requirements" / "loop.yaml").symlink_to("loop.yaml")
     monkeypatch.chdir(tmp_path)
     for name in ("HGRIP_DATABASE_URL", "HGRIP_KEYS_FILE", "HGRIP_TOKEN_ISSUER", "HGRIP_JWKS"):
         monkeypatch.delenv(name, raising=False)
@@ -122,6 +131,29 @@ def test_what_may_go_to_a_repository_and_where_a_category_goes() -> None:
     ]
     arrays = json.loads(_runs("what", "array", "--json").output)
     assert [way["repositories"] for way in arrays] == [["OMIX"], ["GVM"], ["OMIX"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("GenBase", "GenBase"),
+        ("GENBASE", "GenBase"),
+        ("核酸序列数据库", "GenBase"),
+        ("gsa human", "GSA-Human"),
+    ],
+)
+def test_a_repository_is_found_by_the_name_people_use(name: str, repository: str) -> None:
+    ways = json.loads(_runs("what", name, "--json").output)
+    assert {way["repositories"][0] for way in ways} == {repository}
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("genbas", "genbase"), ("全外显子测序", "wes"), ("GAS-Human", "gsa-human")]
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(name: str, advice: str) -> None:
+    result = _runs("what", name)
+    assert result.exit_code == ExitCode.NOT_FOUND
+    assert f"Did you mean “{advice}”?" in result.output
 
 
 def test_coverage_and_mutants_are_told_in_numbers(edited: Edited) -> None:
