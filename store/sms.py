@@ -24,12 +24,14 @@ class Queued(NamedTuple):
 
     Attributes:
         message: None once it is sent or given up.
-        asked_at: When the carrier was last asked to send it.
+        provider: The carrier that was asked last.
+        asked_at: When it was asked.
     """
 
     state: SmsState
     failure: SmsFailure | None
     message: TextMessage | None
+    provider: str | None
     asked_at: datetime | None
 
 
@@ -80,7 +82,7 @@ def lock(writer: Writer, cipher: ColumnCipher, message_id: UUID) -> Queued:
     """
     row = writer.execute(_LOCK, {"message_id": message_id}).one()
     if row.phone is None:
-        return Queued(row.state, row.failure, None, row.asked_at)
+        return Queued(row.state, row.failure, None, row.provider, row.asked_at)
     message = TextMessage(
         id=message_id,
         kind=row.kind,
@@ -89,7 +91,7 @@ def lock(writer: Writer, cipher: ColumnCipher, message_id: UUID) -> Queued:
         code=cipher.decrypt(row.code, "sms_message", "code", message_id),
         send_before=row.send_before,
     )
-    return Queued(row.state, row.failure, message, row.asked_at)
+    return Queued(row.state, row.failure, message, row.provider, row.asked_at)
 
 
 def ask(writer: Writer, message_id: UUID, provider: str, at: datetime) -> None:
@@ -164,7 +166,7 @@ _ENQUEUE = insert(_OUT).on_conflict_do_nothing()
 _LOCK = (
     select(
         *(_OUT.c[name] for name in ("kind", "case_id", "phone", "code", "state", "failure")),
-        *(_OUT.c[name] for name in ("send_before", "asked_at")),
+        *(_OUT.c[name] for name in ("send_before", "provider", "asked_at")),
     )
     .where(_ONE)
     .with_for_update()

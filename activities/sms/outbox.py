@@ -48,7 +48,7 @@ class SmsActivities:
             if queued.state == "pending":
                 outbox.ask(writer, message.id, self._carrier.name, at)
         if queued.state == "unknown" and queued.asked_at:
-            self._learn(message, queued.asked_at)
+            self._learn(message, queued.provider, queued.asked_at)
         else:
             self._send(message)
         return self._outcome(message)
@@ -72,10 +72,14 @@ class SmsActivities:
             with writing(self._engine) as writer:
                 outbox.sent(writer, message.id, "sent", taken.provider_id, datetime.now(UTC))
 
-    def _learn(self, message: TextMessage, asked_at: datetime) -> None:
-        """An earlier attempt may have sent it: ask the carrier, and send only what surely was not."""
+    def _learn(self, message: TextMessage, provider: str | None, asked_at: datetime) -> None:
+        """An earlier attempt may have sent it: ask the carrier, and send only what surely was not.
+
+        What another carrier was asked to send, before the settings changed, this one cannot know.
+        """
+        ours = provider == self._carrier.name
         try:
-            status = self._carrier.status(message, asked_at)
+            status = self._carrier.status(message, asked_at) if ours else "unknown"
         except TryLaterError as later:
             self._come_back(message, later.retry_after, None)
             return

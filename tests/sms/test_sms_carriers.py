@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 import pytest
@@ -20,6 +21,7 @@ from sqlalchemy import Engine
 from activities.sms.aliyun import Aliyun
 from activities.sms.carrier import Carrier, NeverError, TryLaterError, UnknownError
 from activities.sms.choice import chosen
+from schemas.sms import TEMPLATES as WORDS
 from schemas.sms import SmsKind, TextMessage
 from settings import Settings
 
@@ -288,6 +290,17 @@ def test_neither_number_nor_code_is_in_a_log_or_an_exception(
     everything = "".join([*told, caplog.text, *capfd.readouterr()])
     assert PHONE.removeprefix("+86") not in everything
     assert CODE not in everything
+
+
+# --- words ------------------------------------------------------------------------------------------
+
+
+def test_the_words_to_be_approved_are_those_that_the_reference_prints() -> None:
+    reference = (REPOSITORY / "docs" / "reference" / "sms.md").read_text("utf-8")
+    assert set(WORDS) == set(get_args(SmsKind))
+    for kind, words in WORDS.items():
+        assert f"| `{kind}` | {words} |" in reference
+        assert words.count("{") == words.count("{code}") == 1
 
 
 # --- choosing ---------------------------------------------------------------------------------------

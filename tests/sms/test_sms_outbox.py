@@ -134,6 +134,15 @@ def test_what_stays_unknown_until_it_has_lost_its_use_is_not_sent_again(
     assert carrier.sent == []
 
 
+def test_what_another_carrier_may_have_sent_is_not_sent_again(stage: Stage, carrier: Scripted) -> None:
+    carrier.script = ["lost before"]
+    message = stage.enqueue(valid=MINUTE)
+    assert isinstance(stage.attempt(message), ApplicationError)
+    carrier.name, carrier.settled_after = "tencent", MINUTE
+    assert stage.attempt(message) == MessageOutcome(state="unknown")
+    assert carrier.sent == []
+
+
 def test_a_message_that_has_lost_its_use_is_not_sent_and_forgotten_by_the_next_attempt_at_any(
     stage: Stage, carrier: Scripted
 ) -> None:
