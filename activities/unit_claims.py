@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 
 from activities.ledger import Answer, once
+from rules.engine.acts import china_day
 from rules.engine.procedures import ClaimingProcedure
 from schemas.claims import ClaimState
 from schemas.contracts import claims as contract
@@ -255,7 +256,8 @@ def _move(
     claim.move_id, claim.due_at = order.operation_id, reversible_until
     leave(writer, [claim.delegate_id], "unit_claim_received", order.operation_id, order.at, count=done.count)
     told = claims.administrators(writer, claim.unit_code)
-    leave(writer, told, "unit_claim_moved", order.operation_id, order.at, count=done.count)
+    until = china_day(reversible_until).isoformat()
+    leave(writer, told, "unit_claim_moved", order.operation_id, order.at, count=done.count, until=until)
 
 
 def _close(claim: UnitClaim, at: datetime, moved_before: bool, reason: str) -> None:

@@ -59,6 +59,50 @@ CHECKED = Text(
     "Name and phone match. Type the code that was sent to your own phone.",
 )
 
+NOTICES = {
+    "claim_moved": Text(
+        "您认领的原备份已移交到您的账号：{count} 个；没有备份编号的草稿 {drafts} 个不能认领。",
+        "The old backups you claimed are in your account: {count}. Drafts without a number, which cannot be "
+        "claimed: {drafts}.",
+    ),
+    "claim_already_moved": Text(
+        "您认领的原备份此前已被认领或归入。如非您本人或本单位所为，请联系备份服务。",
+        "The old backups you claimed had been moved before. If that was neither you nor your unit, contact "
+        "the backup service.",
+    ),
+    "claim_declined": Text(
+        "您认领的原备份未获登记单位确认，未作移交。",
+        "The unit on record did not agree to your claim; nothing moved.",
+    ),
+    "claim_lapsed": Text(
+        "您认领的原备份在期限内未获登记单位确认，未作移交。",
+        "The unit on record did not decide on your claim in time; nothing moved.",
+    ),
+    "unit_confirmation_asked": Text(
+        "其他单位人员认领登记在本单位名下的原备份 {count} 个，请确认。",
+        "Somebody of another unit claims old backups on record of yours: {count}. Please decide.",
+    ),
+    "unit_claim_to_approve": Text(
+        "本单位管理员认领原备份 {count} 个，请复核。",
+        "An administrator of your unit claims old backups: {count}. Please approve or decline.",
+    ),
+    "unit_claim_declined": Text("您发起的单位认领未通过复核。", "Your claim for the unit was not approved."),
+    "unit_claim_moved": Text(
+        "本单位管理员已为本单位人员认领原备份 {count} 个；{until} 前可撤销。",
+        "An administrator of your unit has claimed old backups for one of its people: {count}. It can be "
+        "undone until {until}.",
+    ),
+    "unit_claim_received": Text(
+        "本单位管理员已将原备份 {count} 个认领到您的账号。",
+        "An administrator of your unit has claimed old backups for your account: {count}.",
+    ),
+    "unit_claim_reversed": Text(
+        "单位认领已撤销，原备份 {count} 个已退回。",
+        "A claim by your unit was undone; old backups given back: {count}.",
+    ),
+}
+"""What accounts are told of claims, by kind of notice; the words in braces are its facts."""
+
 
 def say(text: Text, language: Language) -> str:
     """A text in one language."""

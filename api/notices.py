@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from api import claim_views
 from api.accounts import Member, viewer
 from api.attribution import CLAIM_HINT
 from api.backups import LanguageDep
@@ -31,6 +32,7 @@ SENTENCES = {
         "{moved}; claimed before: {already_moved}; drafts, which stay with the old platform: {drafts_left}. "
         + CLAIM_HINT.en,
     ),
+    **claim_views.NOTICES,
 }
 """By kind of notice; the words in braces are the notice's facts, and `day` the day it is due."""
 

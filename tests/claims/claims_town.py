@@ -36,6 +36,8 @@ from wire.keys import KeyRing
 RULES = Path(__file__).parents[2] / "rules"
 PATIENCE = 30
 ADMINISTRATOR: tuple[Role, ...] = ("person", "unit_administrator")
+NOT_ACCEPTED = (422, "code_not_accepted")
+CLOSED = (409, "claim_closed")
 _NUMBERS = count(1)
 _CODE = re.compile(r"验证码(\d+)")
 
@@ -160,10 +162,11 @@ class Town:
         drafts: int = 0,
         unit_name: str | None = None,
         same_as: Registrant | None = None,
+        name: str = "孙示例",
     ) -> Registrant:
         """Somebody on record, with so many numbered backups and drafts."""
         number = next(_NUMBERS)
-        name, phone = (same_as.name, same_as.phone) if same_as else ("孙示例", f"139{number:08}")
+        name, phone = (same_as.name, same_as.phone) if same_as else (name, f"139{number:08}")
         normal = normalise_name(name, self.matching), normalise_phone(phone, self.matching)
         id_ = uuid4()
         with self.engine.begin() as connection:
@@ -253,6 +256,11 @@ async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110 - in the database, which tells nobody
             await asyncio.sleep(0.02)
+
+
+def refusal(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of a problem."""
+    return answer.status_code, answer.json()["type"].rpartition("/")[2]
 
 
 def wrong(code: str) -> str:
