@@ -47,7 +47,7 @@ async def measure(ground: Ground) -> list[Row]:
         ),
         ratio(
             "submit_vs_noop_alone",
-            "the same beside no-ops with a pause before each, which the development server does not hold back",
+            "the same beside no-ops with a pause before each, which nothing holds back",
             times["submit"],
             times["no-op alone"],
             floor=ratio("", "", times["bare update"], times["no-op alone"]).value,
