@@ -53,10 +53,11 @@ def router(settings: Settings) -> APIRouter:
     @routes.post(
         "/v1/sms-receipts/aliyun/{secret}",
         operation_id="receiveAliyunReceipts",
+        summary="阿里云短信状态报告 / Alibaba Cloud reports on messages",
         dependencies=[Depends(only_carriers)],
     )
     def receive_aliyun_receipts(reports: AliyunReports, platform: PlatformDep) -> AliyunTaken:
-        """阿里云短信状态报告 / Alibaba Cloud reports on messages."""
+        """SmsReport, pushed over HTTP in batches. The secret stands for a token and an Idempotency-Key."""
         _record(
             platform,
             "aliyun",
@@ -67,14 +68,15 @@ def router(settings: Settings) -> APIRouter:
     @routes.post(
         "/v1/sms-receipts/tencent/{secret}",
         operation_id="receiveTencentReceipts",
+        summary="腾讯云短信下发状态通知 / Tencent Cloud reports on messages",
         dependencies=[Depends(only_carriers)],
     )
     def receive_tencent_receipts(reports: TencentReports, platform: PlatformDep) -> TencentTaken:
-        """腾讯云短信下发状态通知 / Tencent Cloud reports on messages."""
+        """The callback on sent messages. The secret stands for a token and an Idempotency-Key."""
         _record(platform, "tencent", [(report.sid, report.report_status == "SUCCESS") for report in reports])
         return TencentTaken()
 
-    @routes.get("/sms-inbox", operation_id="showSmsInbox", response_class=HTMLResponse)
+    @routes.get("/sms-inbox", include_in_schema=False)  # a page of development is no part of the API
     def show_sms_inbox(platform: PlatformDep) -> HTMLResponse:
         """短信收件箱，仅限开发环境 / The inbox of text messages, for development only; else there is none."""
         if settings.sms_carrier != "inbox":
