@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 import settings as configuration
 from api.app import create_app
 from cli import demo as story
-from cli import rules, sms
+from cli import legacy, rules, sms
 from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform
@@ -60,6 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they show local variables: persons and keys
     help="人类遗传资源信息备份平台 / Backup of human genetic resource information",
 )
+app.add_typer(legacy.app, name="legacy")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sms.app, name="sms")
 app.command()(token)

@@ -1,14 +1,16 @@
-"""Legacy registrants: found by who they were."""
+"""Legacy registrants: found by who they were; and where legacy backups stand."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, bindparam, select
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, bindparam, text
+from sqlmodel import SQLModel, col, select
 
 from rules.engine.persons import normalise_unit
 from rules.engine.procedures import Matching
-from schemas.tables.legacy import LegacyRegistrant
+from schemas.tables.legacy import LegacyImportFault, LegacyRegistrant
+from store.database import Reader
 from store.encryption import ColumnCipher
 
 _REGISTRANTS = SQLModel.metadata.tables[str(LegacyRegistrant.__tablename__)]
@@ -37,6 +39,17 @@ class Registrant(NamedTuple):
         )
 
 
+class Standing(NamedTuple):
+    """Where legacy backups stand, in numbers."""
+
+    registrants: int
+    held: int
+    unheld: int
+    drafts: int
+    imports: int
+    unfinished: int
+
+
 def find_registrants(connection: Connection, person_index: bytes) -> list[Registrant]:
     """All registrants of one name and phone, of whatever unit."""
     return [Registrant(*row) for row in connection.execute(_OF_PERSON, {"person_index": person_index})]
@@ -47,6 +60,28 @@ def registrant_id(cipher: ColumnCipher, name: str, phone: str, unit: str) -> UUI
     return uuid5(_SPACE, cipher.blind_index("registrant", f"{name}\x00{phone}\x00{unit}").hex())
 
 
+def standing(reader: Reader) -> Standing:
+    """Count everything."""
+    return Standing(*reader.connection().execute(_STANDING).one())
+
+
+def import_faults(reader: Reader, digest: str) -> Iterable[LegacyImportFault]:
+    """Rows of a file that were not imported, by line."""
+    faults = select(LegacyImportFault).where(LegacyImportFault.digest == digest)
+    return reader.exec(faults.order_by(col(LegacyImportFault.line)).execution_options(yield_per=10_000))
+
+
+_STANDING = text(
+    """
+    SELECT (SELECT count(*) FROM legacy_registrant),
+        count(*) FILTER (WHERE delegate_id IS NOT NULL),
+        count(*) FILTER (WHERE delegate_id IS NULL),
+        (SELECT count(*) FROM legacy_draft),
+        (SELECT count(*) FROM legacy_import),
+        (SELECT count(*) FROM legacy_import WHERE finished_at IS NULL)
+    FROM backup WHERE registrant_id IS NOT NULL
+    """
+)
 _OF_PERSON = (
     select(_REGISTRANTS.c.id, _REGISTRANTS.c.unit_code, _REGISTRANTS.c.unit_name)
     .where(_REGISTRANTS.c.person_index == bindparam("person_index"))

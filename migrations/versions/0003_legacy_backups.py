@@ -41,7 +41,7 @@ def upgrade() -> None:
     op.create_table(
         "legacy_import",
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
         sa.Column(
             "counts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
         ),
@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("column", sa.String(), nullable=True),
         sa.Column("code", sa.String(), nullable=False),
+        sa.Column("facts", postgresql.ARRAY(sa.Integer()), nullable=False),
         sa.ForeignKeyConstraint(["digest"], ["legacy_import.digest"]),
         sa.PrimaryKeyConstraint("id"),
     )

@@ -16,6 +16,7 @@ _UNIT_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")  # GB 32100-2015
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _PHONE_MARKS = frozenset("+().·-")
 _LONGEST_PHONE = 40
+_PLAIN_PHONE = re.compile("[1-9][0-9]{6,13}")
 
 
 def normalise_name(written: str, rules: Matching) -> str:
@@ -24,10 +25,10 @@ def normalise_name(written: str, rules: Matching) -> str:
     Raises:
         Refusal: ``name_missing``, ``name_too_long``, ``name_unreadable``.
     """
-    trimmed = written.strip()
-    if len(trimmed) > rules.name.max_length:
-        raise Refusal("name_too_long", limit=rules.name.max_length)
-    name = folded(trimmed, rules.name)
+    trimmed, longest = written.strip(), rules.name.max_length
+    name = folded(trimmed, rules.name) if len(trimmed) <= longest else trimmed
+    if len(name) > longest:  # one character may become many
+        raise Refusal("name_too_long", limit=longest)
     if not name:
         raise Refusal("name_missing")
     if any(unicodedata.category(character)[0] in "CS" for character in name):
@@ -43,6 +44,8 @@ def normalise_phone(written: str, rules: Matching) -> str:
             ``phone_abroad``, ``phone_not_mobile``.
     """
     text = unicodedata.normalize("NFKC", written).strip()
+    if _PLAIN_PHONE.fullmatch(text) and (plain := _plain(text, rules.phone.countries[0])):
+        return plain
     if not text:
         raise Refusal("phone_missing")
     if any(character.isalpha() for character in text):
@@ -57,6 +60,14 @@ def normalise_phone(written: str, rules: Matching) -> str:
     if phonenumbers.number_type(number) not in _MOBILE:
         raise Refusal("phone_not_mobile")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _plain(digits: str, country: str) -> str | None:
+    """What nearly every number is, without the search for what else it may be: a mobile number as dialled."""
+    code = phonenumbers.country_code_for_region(country)
+    number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+    here = phonenumbers.region_code_for_number(number) == country
+    return f"+{code}{digits}" if here and phonenumbers.number_type(number) in _MOBILE else None
 
 
 def normalise_unit(written: str, rules: Matching) -> str:

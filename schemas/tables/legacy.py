@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 now = partial(datetime.now, UTC)
@@ -45,7 +45,7 @@ class LegacyImport(SQLModel, table=True):
     __tablename__ = "legacy_import"
 
     digest: str = Field(primary_key=True, description="Of the file's bytes and of the rules that read them")
-    rows: int = Field(default=0, description="Rows dealt with so far")
+    line: int = Field(default=0, description="The last line dealt with")
     counts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default="{}"))
     started_at: datetime = Field(default_factory=now, sa_type=DateTime(timezone=True))
     finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
@@ -60,5 +60,6 @@ class LegacyImportFault(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     digest: str = Field(foreign_key="legacy_import.digest")
     line: int
-    column: str | None = None
+    column: str | None = Field(default=None, description="As the file's header names it")
     code: str
+    facts: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
