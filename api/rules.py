@@ -162,6 +162,7 @@ def _rehearse(
     """Store and judge the list as an upload does, tell what came of it, and undo it all."""
     with rehearsing(platform.engine) as writer:
         content = add_list(writer, upload, uuid4(), who.account_id, step, rulebook)
+        writer.flush()  # it is judged from the tables
         assessed = assess_content(
             writer, rulebook, platform.forms, step, content.id, sorted(content.in_transit)
         )

@@ -50,8 +50,8 @@ def tell(writer: Writer, comparison_id: UUID, done: int, total: int) -> None:
 
 def keep_difference(writer: Writer, comparison_id: UUID, found: Difference) -> None:
     """Note what two releases decide otherwise."""
-    done = {"done": found.asked, "total": found.asked, "result": found.as_json()}
-    writer.execute(update(RuleComparison).where(col(RuleComparison.id) == comparison_id).values(done))
+    kept = {"done": found.asked, "result": found.as_json()}
+    writer.execute(update(RuleComparison).where(col(RuleComparison.id) == comparison_id).values(kept))
 
 
 def keep_changes(writer: Writer, comparison_id: UUID, found: Impact) -> None:
@@ -68,10 +68,8 @@ def keep_changes(writer: Writer, comparison_id: UUID, found: Impact) -> None:
         ]
         writer.execute(insert(RuleImpactChange).values(rows).on_conflict_do_nothing())
         found.changed.clear()
-    resume = found.model_dump(mode="json", exclude={"changed"})
-    writer.execute(
-        update(RuleComparison).where(col(RuleComparison.id) == comparison_id).values(resume=resume)
-    )
+    kept = {"done": sum(found.seen.values()), "resume": found.model_dump(mode="json", exclude={"changed"})}
+    writer.execute(update(RuleComparison).where(col(RuleComparison.id) == comparison_id).values(kept))
 
 
 def finish(writer: Writer, operation_id: UUID) -> None:
@@ -79,6 +77,8 @@ def finish(writer: Writer, operation_id: UUID) -> None:
     operation = writer.get_one(Operation, operation_id, with_for_update=True)
     if operation.outcome is None:
         operation.outcome, operation.finished_at = {}, datetime.now(UTC)
+        done = update(RuleComparison).where(col(RuleComparison.id) == operation.case_id)
+        writer.execute(done.values(total=RuleComparison.done))
 
 
 def find(

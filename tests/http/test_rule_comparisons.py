@@ -145,9 +145,10 @@ def test_the_policy_team_learns_by_id_what_a_release_would_change_of_submissions
     assert found["progress"] == {"done": sum(counted.values()), "total": sum(counted.values())}
     assert "open drafts would change" in found["sums"][1]["sentence"]
     listed: list[dict[str, Any]] = []
-    token = None
+    token: str | None = None
     while True:
-        parameters = {"page_size": 1, "group": "open"} | ({"page_token": token} if token else {})
+        parameters: dict[str, Any] = {"page_size": 1, "group": "open"}
+        parameters |= {"page_token": token} if token else {}
         page = policy.get(f"{address}/changes", params=parameters).json()
         listed += page["changes"]
         token = page["pagination"]["next_page_token"]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import httpx2
@@ -10,6 +11,8 @@ import pytest
 from http_deployment import EXAMPLES, INFORMATION, PROJECT, Deployment, open_draft, upload
 
 from rules.engine.acts import SignedAct, verify
+from rules.engine.judge import Judge
+from rules.engine.receipt import Receipt, receipt
 from rules.engine.release import Release
 from rules.engine.signing import Signers, canonical
 
@@ -111,6 +114,30 @@ def test_a_dry_run_of_records_says_what_a_save_would_say_and_leaves_no_trace(
     assert [result["verdict"] for result in answer["results"]] == ["accepted", "refused"]
     assert answer["results"][1]["remarks"] == [remark | {"step": None} for remark in saved["remarks"]]
     assert traces(deployment) == before
+
+
+def test_the_same_record_under_the_same_release_gets_the_same_receipt_whatever_the_order_of_its_keys(
+    zhang: httpx2.Client, second: Release
+) -> None:
+    faulty = INFORMATION | {"sample_count": -1}
+    records = [faulty, dict(reversed(faulty.items())), INFORMATION]
+    body = {"subject": "backup-information", "records": records}
+    answer = zhang.post("/v1/rule-evaluations", json=body, headers={"Accept-Language": "en"}).json()
+    first, turned, other = (result["receipt"] for result in answer["results"])
+    assert first == turned
+    assert first["digest"] != other["digest"]
+    assert (first["release"], first["verdict"], other["verdict"]) == (second.digest, "refused", "accepted")
+    assert {"rule": "backup-information.sample_count.minimum", "pointer": "/sample_count", "times": 1} in (
+        first["remarks"]
+    )
+    assert first == _account(receipt(Judge(second), "backup-information", faulty))
+
+
+def _account(account: Receipt) -> dict[str, Any]:
+    return asdict(account) | {
+        "digest": account.digest,
+        "remarks": [remark._asdict() for remark in account.remarks],
+    }
 
 
 @pytest.mark.parametrize("name", ["file-list.csv", "file-list-with-faults.csv", "file-list.xlsx"])

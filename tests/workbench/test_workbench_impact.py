@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from workbench_stage import PERSON, WorkbenchStage
+from workbench_stage import PERSON, STRICTER, WorkbenchStage
 
 from rules.engine.judge import Judge
 from rules.engine.load import load_rulebook
@@ -14,14 +14,6 @@ from store.impact import Impact, impact
 from store.releases import Rulebook
 
 Edited = Callable[..., Path]
-
-STRICTER = [
-    ("requirements/security-review.yaml", "exclusiveMinimum: 500", "exclusiveMinimum: 300"),
-    ("requirements/security-review.yaml", "severity: advice", "severity: error"),
-    ("repositories/gsa-human.yaml", "HRA[0-9]{6,}", "HRA[0-9]{6}"),
-    ("repositories/gsa-human.yaml", "HRA016642, HRA1000000]", "HRA016642]"),
-    ("forms/backup-information.yaml", "minLength: 10", "minLength: 4"),
-]
 
 
 @pytest.fixture

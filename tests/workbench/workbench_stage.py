@@ -53,6 +53,14 @@ FILES = (
     "a.fastq.gz,gsa-human,{accession},wes,raw,d41d8cd98f00b204e9800998ecf8427e\n"
 )
 
+STRICTER = [
+    ("requirements/security-review.yaml", "exclusiveMinimum: 500", "exclusiveMinimum: 300"),
+    ("requirements/security-review.yaml", "severity: advice", "severity: error"),
+    ("repositories/gsa-human.yaml", "HRA[0-9]{6,}", "HRA[0-9]{6}"),
+    ("repositories/gsa-human.yaml", "HRA016642, HRA1000000]", "HRA016642]"),
+    ("forms/backup-information.yaml", "minLength: 10", "minLength: 4"),
+]
+
 
 class WorkbenchStage:
     """One database with a person who backs up."""
