@@ -32,6 +32,7 @@ class StoredList(NamedTuple):
     """A list in numbers, and what one release said of its rows: None where it has not judged them."""
 
     id: UUID
+    sha256: str
     form: str
     format: str
     listing: str
