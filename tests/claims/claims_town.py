@@ -42,12 +42,16 @@ _NUMBERS = count(1)
 _CODE = re.compile(r"验证码(\d+)")
 
 
-def changed_rules(**policy: Mapping[str, Any]) -> Release:
+def changed_rules(*, unlimited: bool = False, **policy: Mapping[str, Any]) -> Release:
     """The rules of this repository, in force for long, with another policy for claims."""
     documents = json.loads(load_rulebook(RULES).canonical())
     documents["rulebook"] |= {"version": "2023.7.1", "effective_from": date(2023, 7, 1).isoformat()}
+    claiming = documents["procedures/claiming"]
     for part, values in policy.items():
-        documents["procedures/claiming"][part] |= values
+        claiming[part] |= values
+    if unlimited:
+        claiming["daily_budget"]["messages"] = 10**9
+        claiming["limits"] = [limit | {"most": 10**6} for limit in claiming["limits"]]
     return Release(documents)
 
 

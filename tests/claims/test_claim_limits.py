@@ -1,7 +1,6 @@
 """Limits over the API: counted on what was typed, alike for who is on record and who is not."""
 
 import asyncio
-import logging
 from collections import Counter
 
 import pytest
@@ -79,15 +78,14 @@ async def test_a_crowd_of_guesses_over_http_is_five_tries(town: Town) -> None:
 
 
 async def test_the_days_budget_ends_all_claims_and_tells_operators_before(
-    settings: Settings, client: Client, caplog: pytest.LogCaptureFixture
+    settings: Settings, client: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rules = changed_rules(daily_budget={"messages": 4, "alarm_at": 0.5})
     async with town_in(settings, client, rules) as town:
         people = [await town.person(town.unit()) for _ in range(5)]
-        with caplog.at_level(logging.ERROR):
-            answers = [await claims(person, town.stranger()) for person in people]
+        answers = [await claims(person, town.stranger()) for person in people]
         assert answers == [(202, "")] * 4 + [TOO_MANY]
-        assert caplog.text.count("budget of messages runs out") == 1
+        assert capfd.readouterr().err.count("budget of messages runs out") == 1
         assert town.value("SELECT count(*) FROM message_day WHERE alarmed_at IS NOT NULL") == 1
 
 
