@@ -81,6 +81,7 @@ def run(
             console.print(
                 "平台已启动，按 Ctrl-C 停止 / The platform is up; Ctrl-C stops it",
                 f"  API 文档 / API docs   {platform.api_url}/docs",
+                f"  短信 / SMS inbox      {platform.api_url}/sms-inbox",
                 f"  Temporal Web UI      {platform.temporal.ui_url}",
                 f"  日志 / logs           {folder.resolve() / 'log'}",
                 sep="\n",

@@ -106,4 +106,4 @@ def test_the_description_holds_against_generated_requests(
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )
     assert outcome.returncode == 0, outcome.stdout[-20000:] + outcome.stderr[-2000:]
-    assert "26 total" in outcome.stdout
+    assert "47 total" in outcome.stdout
