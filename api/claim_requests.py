@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
 from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateStage
 from temporalio.common import (
     SearchAttributePair,
@@ -128,14 +129,27 @@ async def changed(
     send: Callable[[], Awaitable[None]],
     response: Response,
     prepare: Callable[[Any], object] = lambda writer: None,
+    unfinished: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any] | None:
-    """The answer to a change; None when it was accepted and is not done yet."""
+    """The answer to a change; None when it was accepted and is not done yet.
+
+    Args:
+        platform: The platform.
+        change: What is asked.
+        send: Asks the workflow.
+        response: Gets the header of a repeated request.
+        prepare: Stores the content the change brings.
+        unfinished: Whether what follows from a repeated request has not happened yet: a crash can keep the
+            workflow from learning what its activity committed. Then it is asked again, and learns it.
+    """
     try:
         outcome = await carry_out(platform, change, prepare, send)
+        if outcome.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+            if await run_in_threadpool(unfinished):
+                await send()
     except StillRunningError:
         return None
-    if outcome.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
     return outcome.answer
 
 

@@ -116,7 +116,13 @@ async def try_code(
         change = asked(platform, who.account_id, claim_id, "try_code", str(key), code)
         command = contract.CodeAttempt(operation_id=change.id, digest=digest)
         send = _asking(platform, claim_id, Workflow.try_code, command, "code_not_accepted")
-        answer = await claim_requests.changed(platform, change, send, response)
+        answer = await claim_requests.changed(
+            platform,
+            change,
+            send,
+            response,
+            unfinished=lambda: _own(platform, who.account_id, claim_id).state == "moving",
+        )
         if answer is not None and not contract.CodeTried.model_validate(answer).accepted:
             raise Refusal("code_not_accepted")
     return await _shown(platform, who.account_id, claim_id, spoken, response, done=answer is not None)

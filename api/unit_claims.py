@@ -125,7 +125,9 @@ async def try_code(
         change = asked(platform, who.account_id, claim_id, "try_code", str(key), code)
         command = contract.CodeAttempt(operation_id=change.id, digest=digest)
         send = _asking(platform, claim_id, Workflow.try_code, command, "code_not_accepted")
-        answer = await claim_requests.changed(platform, change, send, response)
+        answer = await claim_requests.changed(
+            platform, change, send, response, unfinished=_moving(platform, who, claim_id)
+        )
         if answer is not None and not contract.CodeTried.model_validate(answer).accepted:
             raise Refusal("code_not_accepted")
     return await _shown(platform, who, claim_id, spoken, response, answer)
@@ -154,8 +156,9 @@ async def approve(
     command = contract.Decision(
         operation_id=change.id, account_id=who.account_id, agreed=body.decision == "agree"
     )
+    send = _asking(platform, claim_id, Workflow.approve, command)
     answer = await claim_requests.changed(
-        platform, change, _asking(platform, claim_id, Workflow.approve, command), response
+        platform, change, send, response, unfinished=_moving(platform, who, claim_id)
     )
     return await _shown(platform, who, claim_id, spoken, response, answer)
 
@@ -239,6 +242,10 @@ async def _shown(
         response.headers["Retry-After"] = str(RETRY_AFTER)
     row = await run_in_threadpool(_of_unit, platform, who, claim_id)
     return claim_views.unit_claim(row, spoken)
+
+
+def _moving(platform: Platform, who: Identity, claim_id: UUID) -> Callable[[], bool]:
+    return lambda: _of_unit(platform, who, claim_id).state == "moving"
 
 
 def _of_unit(platform: Platform, who: Identity, claim_id: UUID) -> UnitClaim:

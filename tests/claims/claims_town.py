@@ -135,11 +135,13 @@ class Town:
         api.tokens.UNITS[code] = FictitiousUnit(code, f"示例单位{code[-6:]}")
         return code
 
-    async def person(self, unit: str, roles: tuple[Role, ...] = ("person",), name: str = "钱示例") -> Person:
+    async def person(
+        self, unit: str, roles: tuple[Role, ...] = ("person",), name: str = "钱示例", phone: str = ""
+    ) -> Person:
         """A new person, signed in from an address of their own."""
         number = next(_NUMBERS)
         key = f"person-{number}"
-        api.tokens.PEOPLE[key] = FictitiousPerson(name, f"+86154{number:08}", unit, roles)
+        api.tokens.PEOPLE[key] = FictitiousPerson(name, phone or f"+86154{number:08}", unit, roles)
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app, client=(address, 1)),
