@@ -49,7 +49,7 @@ async def test_what_was_noted_while_no_worker_lived_is_done_once(stage: Stage, p
     request = {"json": {"step": "project", "content": PROJECT}}
     saving = asyncio.ensure_future(save_information(person, draft))
     answer = await person.asks("POST", "/v1/backups", key, **request)
-    noted = "SELECT count(*) FROM operation WHERE backup_id = %s AND outcome IS NULL"
+    noted = "SELECT count(*) FROM operation WHERE case_id = %s AND outcome IS NULL"
     await until(lambda: stage.value(noted, backup) == 1)
     assert answer.status_code == 503, answer.text
     assert answer.json()["retryable"] is True
@@ -104,14 +104,14 @@ async def test_an_api_killed_before_it_answers_finds_the_answer_when_asked_again
     backup = draft.rpartition("/")[2]
     stage.kill_worker()
     uploading = asyncio.ensure_future(upload(person, draft, key))
-    noted = "SELECT count(*) FROM operation WHERE backup_id = %s AND outcome IS NULL"
+    noted = "SELECT count(*) FROM operation WHERE case_id = %s AND outcome IS NULL"
     await until(lambda: stage.value(noted, backup) == 1)
     stage.kill("api")
     stage.start_worker()
     stage.start_api()
     answer = await uploading
     assert (answer.status_code, answer.json()["revision"]) == (201, 1)
-    assert stage.value("SELECT count(*) FROM operation WHERE backup_id = %s", backup) == 2
+    assert stage.value("SELECT count(*) FROM operation WHERE case_id = %s", backup) == 2
     assert (
         stage.value("SELECT revision FROM backup_step WHERE backup_id = %s AND step = 'data-files'", backup)
         == 1

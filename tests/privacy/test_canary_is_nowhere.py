@@ -15,11 +15,13 @@ from psycopg import sql
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from visitor import Visitor, canaries
+from typer.testing import CliRunner
+from visitor import Visitor, canaries, legacy_export
 
 import api.tokens
 import embedded.platform
 from api.tokens import DevelopmentIssuer, FictitiousPerson
+from cli import legacy
 from cli.preparation import prepare
 from embedded.platform import Platform
 
@@ -53,7 +55,9 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
         }
         patch.setattr(api.tokens, "PEOPLE", api.tokens.PEOPLE | people)
         visitor = Visitor(platform, issuer.token("canary"), birds)
+        _import_legacy_backups(platform, visitor, birds, tmp_path_factory.mktemp("legacy"), patch)
         _sign_in_in_every_way(visitor, issuer, birds)
+        visitor.is_attributed()
         draft = visitor.opens()
         visitor.fills_in_forms(draft)
         visitor.sends_no_forms(draft)
@@ -63,6 +67,20 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
         visitor.meets_failures(draft)
         visitor.finishes(draft)
         yield Driven(platform, folder, visitor, birds)
+
+
+def _import_legacy_backups(
+    platform: Platform, visitor: Visitor, birds: dict[str, str], folder: Path, patch: pytest.MonkeyPatch
+) -> None:
+    """What the command says and reports must not repeat anything either."""
+    file, report = folder / "export.csv", folder / "report.csv"
+    file.write_text(legacy_export(birds), "utf-8")
+    for name, value in platform.settings.environment().items():
+        patch.setenv(name, value)
+    done = CliRunner().invoke(legacy.app, ["import", str(file), "--report", str(report), "--json"])
+    assert done.exit_code == 1, done.output
+    assert report.read_text("utf-8-sig").count("\n") == 8
+    visitor.refusals.append(("hgrip legacy import", done.output + report.read_text("utf-8-sig")))
 
 
 def _sign_in_in_every_way(visitor: Visitor, issuer: DevelopmentIssuer, birds: dict[str, str]) -> None:

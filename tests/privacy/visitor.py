@@ -3,6 +3,7 @@
 import json
 import secrets
 import socket
+import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,18 +16,41 @@ from embedded.platform import REPOSITORY, Platform
 EXAMPLES = REPOSITORY / "examples"
 PROJECT: dict[str, Any] = json.loads((EXAMPLES / "project.json").read_text("utf-8"))
 INFORMATION: dict[str, Any] = json.loads((EXAMPLES / "backup-information.json").read_text("utf-8"))
+UNIT = "12990000EX00000106"
+"""The hospital of the development issuer."""
 
 
 def canaries() -> dict[str, str]:
-    """A person who does not exist and cannot occur by chance, and two cells of personal columns."""
+    """A person who cannot occur by chance, and two cells of personal columns.
+
+    The number is one that can be on record with the old platform, so that the person is attributed.
+    """
     letters = [chr(0x4E00 + secrets.randbelow(0x5000)) for _ in range(12)]
     return {
         "name": "".join(letters[:6]),
-        "phone": f"154{secrets.randbelow(10**8):08}",
+        "phone": f"138{secrets.randbelow(10**8):08}",
         "e-mail": f"k{secrets.token_hex(8)}@example.org",
         "cell": f"individual-{secrets.token_hex(8)}",
         "Chinese cell": "".join(letters[6:]),
     }
+
+
+def legacy_export(canaries: dict[str, str]) -> str:
+    """An export of the old platform: a backup and a draft of the person, and rows that cannot be read."""
+    name, phone, cell = canaries["name"], canaries["phone"], canaries["Chinese cell"]
+    rows = (
+        (name, phone, UNIT, "BF2019052800001", "2019-05-28", ""),
+        (name, phone, UNIT, "", "2019-05-28", "草稿"),
+        (name, f"{phone}0", UNIT, "BF2019052800002", "2019-05-28", ""),
+        (name * 20, phone, UNIT, "BF2019052800003", "2019-05-28", ""),
+        (name, f"{phone}{name}", UNIT, "BF2019052800004", "2019-05-28", ""),
+        (name, phone, UNIT, f"{phone} {name}", cell, phone),
+        (phone, name, "", "BF2019052800005", "2019-05-28", name),
+        (name, phone, UNIT, "BF2019052800006", phone, ""),
+        (f"{name}\a", phone, UNIT),
+    )
+    lines = ("姓名,手机号,单位,备份编号,日期,状态", *map(",".join, rows))
+    return "\n".join(lines)
 
 
 class Visitor:
@@ -47,6 +71,15 @@ class Visitor:
         self._platform = platform
         self._token = token
         self._http = httpx2.Client(base_url=platform.api_url, timeout=40)
+
+    def is_attributed(self) -> None:
+        """Sign in until what the old platform had is in the account."""
+        deadline = time.monotonic() + 40
+        while (told := self.asks("POST", "/v1/me/sign-ins").json()["attribution"])["state"] != "done":
+            assert time.monotonic() < deadline, told["state"]
+            time.sleep(0.1)
+        assert (told["moved"], told["drafts_left"]) == (1, 1)
+        assert "原系统" in self.asks("GET", "/v1/me/notices").text
 
     def asks(self, method: str, path: str, token: str | None = None, **request: Any) -> httpx2.Response:
         headers = {
