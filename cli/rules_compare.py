@@ -78,6 +78,12 @@ def impact_(
     as_json: AsJson = False,
 ) -> None:
     """用工作目录的规则重判已存的备份，列出会改变的 / Judge stored backups by the working copy."""
+    try:
+        Impact.resume(state, "")
+    except ValueError:
+        raise typer.BadParameter(
+            f"{state} 不是进度文件，不会改动它 / {state} is no progress file and is left as it is"
+        ) from None
     release = load_rulebook(folder)
     settings = configuration.load()
     engine = connect(settings.database_url.get_secret_value(), pool_size=1)

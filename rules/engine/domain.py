@@ -205,7 +205,8 @@ class Domain:
                 yield Probe(_placed(told), _placed(changes))
 
     def _choices(self, name: str, *, optional: bool) -> list[Any]:
-        found = dict.fromkeys(value for form in self._forms for value in form["properties"][name]["enum"])
+        fields = (form["properties"].get(name, {}) for form in self._forms)
+        found = dict.fromkeys(value for field in fields for value in field.get("enum", ()))
         return [ABSENT, *found] if optional else list(found)
 
     def _examples(self, repository: str, field: str) -> Iterator[str]:

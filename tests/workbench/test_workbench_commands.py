@@ -52,6 +52,7 @@ def test_the_page_names_every_command(folder: Path) -> None:
         (("explain", "rules"), ExitCode.NOT_FOUND),
         (("explain", "gbk.json"), ExitCode.USAGE),
         (("check", "odd"), ExitCode.NOT_FOUND),
+        (("impact", "--state", "gbk.json"), ExitCode.USAGE),
         (("what", "omxi"), ExitCode.NOT_FOUND),
         (("explain", "nowhere.json"), ExitCode.NOT_FOUND),
         (("explain", "-", "--subject", "projekt"), ExitCode.NOT_FOUND),

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,13 @@ def test_a_procedure_s_deadline_is_told_by_its_values(release: Release, edited: 
     difference = diff(release, load_rulebook(edited(("procedures/backup-creation.yaml", "P180D", "P90D"))))
     assert difference.changes == []
     assert difference.settings == ['procedures/backup-creation: expires_after: "P180D" → "P90D"']
+
+
+def test_releases_that_ask_for_the_kind_in_different_fields_can_be_compared(release: Release) -> None:
+    renamed = Release(json.loads(release.canonical().replace(b"biomarker_kind", b"marker_kind")))
+    sentences = [change.sentence.en for change in diff(release, renamed).changes]
+    assert any("repository GenBase" in one and one.endswith("refused → accepted") for one in sentences)
+    assert any("repository GenBase" in one and one.endswith("accepted → refused") for one in sentences)
 
 
 @pytest.mark.parametrize(
