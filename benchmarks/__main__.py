@@ -19,7 +19,7 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks import backups, engine, uploads
+from benchmarks import backups, engine, legacy, uploads
 from benchmarks.ground import Ground, prepared
 from benchmarks.rows import Row
 from embedded.platform import REPOSITORY
@@ -27,6 +27,7 @@ from embedded.platform import REPOSITORY
 GROUPS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "backups": backups.measure,
     "engine": engine.measure,
+    "legacy": legacy.measure,
     "uploads": uploads.measure,
 }
 FOLDER = REPOSITORY / "var"
