@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, FromClause, Row, Select, Uuid, and_, bindparam, select
+from sqlalchemy import FromClause, Row, Select, Uuid, and_, bindparam, select
 from sqlmodel import Session, SQLModel
 
 from rules.engine.procedures import Step
@@ -93,10 +93,10 @@ def assess(
     session: Session, rulebook: Rulebook, forms: FormStore, backup_id: UUID, rows: RowCounts = _as_stored
 ) -> Assessment:
     """Judge everything saved of a backup; a step of the procedure that is not saved is open."""
-    connection = session.connection()
     asked = {"backup_id": backup_id, "release": rulebook.release.digest}
-    saved = {row.step: row for row in connection.execute(_SAVED, asked)}
-    awaited = _awaiting(connection, backup_id, (row.in_transit for row in saved.values()))
+    saved = {row.step: row for row in session.connection().execute(_SAVED, asked)}
+    in_transit = {repository for row in saved.values() for repository in row.in_transit or ()}
+    awaited = still_awaited(session, backup_id, in_transit)
     procedure = rulebook.release.procedure("backup-creation")
     steps = []
     for step in procedure.steps:
@@ -127,17 +127,18 @@ def assess_content(
 
 def awaiting(session: Session, backup_id: UUID) -> list[str]:
     """Repositories whose deposits are on their way, by the current lists and what was heard since."""
-    connection = session.connection()
-    in_transit = connection.execute(_IN_TRANSIT, {"backup_id": backup_id}).scalars()
-    return _awaiting(connection, backup_id, in_transit)
+    lists = session.connection().execute(_IN_TRANSIT, {"backup_id": backup_id}).scalars()
+    return still_awaited(
+        session, backup_id, {repository for in_transit in lists for repository in in_transit}
+    )
 
 
-def _awaiting(connection: Connection, backup_id: UUID, in_transit: Iterable[list[str] | None]) -> list[str]:
-    awaited = {repository for repositories in in_transit for repository in repositories or ()}
-    if not awaited:
+def still_awaited(session: Session, backup_id: UUID, in_transit: set[str]) -> list[str]:
+    """Of the repositories that lists say to wait for, those not heard of since."""
+    if not in_transit:
         return []
-    there = connection.execute(_ARRIVED, {"backup_id": backup_id}).scalars()
-    return sorted(awaited.difference(there))
+    there = session.connection().execute(_ARRIVED, {"backup_id": backup_id}).scalars()
+    return sorted(in_transit.difference(there))
 
 
 def _assess_step(
