@@ -14,6 +14,7 @@ import settings as configuration
 from api import (
     accounts,
     backups,
+    claims,
     comparisons,
     drafts,
     health,
@@ -22,6 +23,7 @@ from api import (
     procedures,
     rules,
     sms,
+    unit_claims,
     uploads,
 )
 from api.auth import Authenticator
@@ -77,6 +79,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         uploads.router,
         rules.router,
         comparisons.router,
+        claims.router,
+        unit_claims.router,
         sms.router(configured),
         health.router(_checks(app), _service_info(configured)),
     ):

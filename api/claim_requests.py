@@ -176,7 +176,7 @@ async def begin(
         static_summary="个人认领" if kind is Claim else "单位认领",
         search_attributes=TypedSearchAttributes(
             [
-                SearchAttributePair(search_attributes.STAGE, "stored"),
+                SearchAttributePair(search_attributes.STAGE, "waiting_for_code"),
                 SearchAttributePair(search_attributes.UNIT, unit_code),
             ]
         ),

@@ -235,6 +235,10 @@ class Town:
         found = [_CODE.search(words) for (words,) in self.rows(query, claim=claim)]
         return [match[1] for match in found if match]
 
+    async def comes_true(self, query: str, **parameters: Any) -> None:
+        """Wait until a query says so."""
+        await until(lambda: self.value(query, **parameters))
+
     async def code(self, claim: UUID, nth: int = 1) -> str:
         """The nth code of a claim, as soon as it is on the phone."""
         await until(lambda: len(self.messages(claim)) >= nth)
@@ -243,7 +247,7 @@ class Town:
     async def looked_up(self, claim: UUID, nth: int = 1) -> None:
         """Wait until a claim's look-up is over, whatever it found."""
         query = "SELECT seq >= :nth FROM verification_code WHERE claim_id = :claim"
-        await until(lambda: self.value(query, claim=claim, nth=nth))
+        await self.comes_true(query, claim=claim, nth=nth)
 
     def handle(self, claim: UUID, unit: bool = False) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(f"{'unit-claim' if unit else 'claim'}-{claim}")

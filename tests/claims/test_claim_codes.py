@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from schemas.errors import Refusal
+from schemas.tables.claims import VerificationCode
 from store import codes, limits
 from store.database import connect, reading, writing
 from store.encryption import ColumnCipher
@@ -148,7 +149,8 @@ def test_what_is_refused_by_one_limit_is_counted_by_none(engine: Engine) -> None
 def test_no_span_of_the_windows_length_ever_holds_more_than_its_limit(
     engine: Engine, gaps: list[int], most: int
 ) -> None:
-    window, at, accepted = Window(f"account:{uuid4()}", most, timedelta(minutes=60)), NOON, []
+    window, at = Window(f"account:{uuid4()}", most, timedelta(minutes=60)), NOON
+    accepted: list[datetime] = []
     for gap in gaps:
         at += timedelta(minutes=gap)
         free = sum(then > at - window.per for then in accepted) < most
@@ -200,5 +202,5 @@ def test_ten_thousand_guesses_at_once_are_five_tries(engine: Engine) -> None:
     assert results["locked"] == len(guesses) - 4
     assert attempt(engine, claim, code.code, NOON) == "locked"
     with reading(engine) as reader:
-        row = reader.get_one(codes.VerificationCode, claim)
+        row = reader.get_one(VerificationCode, claim)
         assert (row.tries, row.used_at) == (5, None)

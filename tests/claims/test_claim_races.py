@@ -4,10 +4,12 @@ import asyncio
 from uuid import UUID
 
 import pytest
-from claims_town import ADMINISTRATOR, Town, until
+from claims_town import ADMINISTRATOR, Town
 
 MANY = 100_000
 ROUNDS = 5
+ATTRIBUTED = "SELECT count(*) FROM operation WHERE case_id = :id AND outcome IS NOT NULL"
+SENT = "SELECT state = 'sent' FROM sms_message WHERE case_id = :id"
 
 
 async def test_of_two_claims_at_once_one_wins_whole(town: Town) -> None:
@@ -51,8 +53,7 @@ async def test_of_a_claim_and_an_attribution_at_once_one_wins_whole(town: Town) 
         newcomer, answer = await asyncio.gather(
             town.person(unit, name=old.name, phone=f"+86{old.phone}"), person.tries(claim, code)
         )
-        attributed = "SELECT count(*) FROM operation WHERE case_id = :id AND outcome IS NOT NULL"
-        await until(lambda id_=newcomer.account: town.value(attributed, id=id_))
+        await town.comes_true(ATTRIBUTED, id=newcomer.account)
         [(holder, count)] = town.holders(old).items()
         assert count == 20
         assert (holder == person.account) == (answer.json()["state"] == "moved")
@@ -103,8 +104,7 @@ async def test_a_hundred_thousand_backups_leave_no_more_history_than_one(town: T
         person, old = await town.person(unit), town.registrant(unit, backups)
         claim = await person.claims(old)
         code = await town.code(claim)
-        sent = "SELECT state = 'sent' FROM sms_message WHERE case_id = :id"
-        await until(lambda id_=claim: town.value(sent, id=id_))
+        await town.comes_true(SENT, id=claim)
         assert (await person.tries(claim, code)).status_code in (200, 202)
         await town.handle(claim).result()
         assert town.holders(old) == {person.account: backups}
