@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api.bodies import StrictRoute
-from schemas.errors import ERRORS, Error, Refusal
+from schemas.errors import ERRORS, Refusal
+from schemas.platform_errors import Error
 from schemas.texts import Text
 
 router = APIRouter(prefix="/problems", tags=["problems"], route_class=StrictRoute)

@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 
 from api import field_errors, problems
 from api.bodies import MOST_BYTES, MOST_LEVELS, StrictRoute
-from schemas.errors import ERRORS, FACTS, Error, Refusal
+from schemas.errors import ERRORS, FACTS, Refusal
+from schemas.platform_errors import Error
 from schemas.texts import Text
 
 CANARY = "13912345678"
