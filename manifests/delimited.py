@@ -20,7 +20,7 @@ from manifests.text import open_text, read_line
 
 _RECORD_LINES = 100
 """Most lines a quoted record spans; a longer one has lost its closing quote."""
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 """Characters looked at together."""
 _ODD = "\0\x1c\x1d\x1e\x1f"
 """NUL is a fault; the others are blanks to Python and not to Unicode."""

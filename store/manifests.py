@@ -29,8 +29,10 @@ NO_KNOWN_COLUMN = Text(
 )
 CHUNK = 10_000
 """Stored rows held in memory at once."""
-TOGETHER = 50_000
+TOGETHER = 20_000
 """Rows of an upload held in memory at once."""
+_SLICE = 5_000
+"""Rows whose JSON is."""
 FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column", facts) FROM STDIN'
 
 Record = Mapping[str, Any]
@@ -258,12 +260,11 @@ def _judge_uniqueness(
 
 
 def _copy_rows(writer: Writer, manifest_id: UUID, frame: pl.DataFrame, odd: Sequence[Row]) -> None:
-    records = [
-        json_objects(frame.drop("line")),
-        pl.Series([orjson.dumps(row).decode() for _, row in odd], dtype=pl.String),
-    ]
-    lines = [frame["line"], pl.Series([line for line, _ in odd], dtype=pl.Int64)]
-    rows = pl.DataFrame({"line": pl.concat(lines), "record": pl.concat(records)})
+    for part in frame.iter_slices(_SLICE):
+        rows = pl.DataFrame({"line": part["line"], "record": json_objects(part.drop("line"))})
+        copy_frame(writer, "manifest_row", rows, manifest_id=manifest_id)
+    apart = [(line, orjson.dumps(record).decode()) for line, record in odd]
+    rows = pl.DataFrame(apart, schema={"line": pl.Int64, "record": pl.String}, orient="row")
     copy_frame(writer, "manifest_row", rows, manifest_id=manifest_id)
 
 

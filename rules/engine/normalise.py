@@ -106,26 +106,29 @@ class RowNormaliser:
         """
         fitting = pl.repeat(self._by_column, len(lines), dtype=pl.Boolean, eager=True)
         columns = {"line": lines}
-        for name, text in self._texts(cells).items() if self._by_column else ():
-            columns[name] = self._conversions[name].column(text)
-            fitting &= columns[name].is_not_null() | text.is_null()
-        odd = zip(lines.filter(~fitting), cells.filter(~fitting).iter_rows(named=True), strict=True)
+        for text in self._texts(cells) if self._by_column else ():
+            values = self._conversions[text.name].column(text)
+            columns[text.name] = values
+            if values.null_count() > text.null_count():
+                fitting &= values.is_not_null() | text.is_null()
         frame = pl.DataFrame(columns).with_columns(
             (pl.col(name).fill_null(value) if name in columns else pl.lit(value)).alias(name)
             for name, value in self._fixed.items()
         )
+        if fitting.all():
+            return frame, []
+        odd = zip(lines.filter(~fitting), cells.filter(~fitting).iter_rows(named=True), strict=True)
         return frame.filter(fitting), [(line, self.record(row)) for line, row in odd]
 
-    def _texts(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
+    def _texts(self, cells: pl.DataFrame) -> pl.DataFrame:
         """The text of each field: of several columns read as it, the first that is not empty."""
-        texts: dict[str, pl.Series] = {}
-        for column in cells.columns:
+        several: dict[str, list[pl.Expr]] = {}
+        ascii_ = cells.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum()).row(0)
+        for column, plain in zip(cells.columns, ascii_, strict=True):
             name, _ = self._plan(column)
             if name is not None:
-                text = _trimmed(cells[column])
-                first = texts.get(name, text)
-                texts[name] = first.zip_with(first.is_not_null(), text)
-        return texts
+                several.setdefault(name, []).append(_trimmed(pl.col(column), plain))
+        return cells.select(pl.coalesce(texts).alias(name) for name, texts in several.items())
 
     def _plan(self, column: str) -> tuple[str | None, Convert]:
         field = self._fields.get(folded(column))
@@ -208,12 +211,11 @@ _CASES = {
 }
 
 
-def _trimmed(texts: pl.Series) -> pl.Series:
-    """Without blanks around and invisible characters inside; null where nothing is left."""
-    if not _is_ascii(texts):
-        texts = texts.str.replace_many([*map(chr, _INVISIBLE)], [""])
-    texts = texts.str.strip_chars(_BLANK)
-    return texts.zip_with(texts != "", pl.Series([None], dtype=pl.String))
+def _trimmed(text: pl.Expr, plain: bool) -> pl.Expr:
+    """Without blanks around and, where not all is ASCII, invisible characters; null if nothing is left."""
+    visible = text if plain else text.str.replace_many([*map(chr, _INVISIBLE)], [""])
+    trimmed = visible.str.strip_chars(_BLANK)
+    return pl.when(trimmed != "").then(trimmed)
 
 
 def _is_ascii(texts: pl.Series) -> bool:

@@ -5,7 +5,7 @@ rules cannot tell two rows of one cell apart, so the judge is asked about one of
 answered make the decision table.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from schemas.findings import Finding
 CHUNK = 200_000
 """Rows held in memory at once."""
 _CELLS = 50_000
-"""Cells remembered; beyond, all are forgotten and asked anew."""
+"""Cells, and values of a column, remembered; beyond, all are forgotten and asked anew."""
 _WORD = 60
 """Bits of a cell's key in one integer."""
 _SAMPLE = 1_000
@@ -220,7 +220,7 @@ class _Column:
         self._endings = sorted({ending for atom in found for ending in atom.endings})
         self._by_ending = [atom for atom in found if atom.endings]
         self._by_value = [atom for atom in found if not atom.endings and not atom.texts]
-        self._by_text: dict[str, tuple[int, ...]] = {}  # bits of the endings met so far
+        self._values, self._endings_met = _Known(), _Known()
 
     def bits(self, series: pl.Series) -> list[_Bits]:
         """The parts of these values; different values are looked at once where they repeat."""
@@ -229,8 +229,7 @@ class _Column:
         sample = series.sample(min(_SAMPLE, len(series)), seed=0)
         if sample.n_unique() > len(sample) // 4:
             return self._of_each(series)
-        values = series.drop_nulls().unique()
-        return [part.for_each(series, values) for part in self._of_each(values)]
+        return self._of_different(series, self._values, self._of_each)
 
     def _of_each(self, series: pl.Series) -> list[_Bits]:
         parts = [_Bits(1, series.is_not_null())]
@@ -240,22 +239,40 @@ class _Column:
         parts += [_Bits(1, atom.holds(series)) for atom in self._by_value]
         if self._by_ending:  # of the endings looked for, the longest a text has tells the others
             length = series.str.len_bytes() - series.str.find(f"({'|'.join(self._endings)})$")
-            parts += self._of_endings(series.str.tail(length))
+            parts += self._of_different(series.str.tail(length), self._endings_met, self._of_endings)
         return _packed(parts)
 
     def _of_endings(self, endings: pl.Series) -> list[_Bits]:
-        """The parts of these endings; each different one is asked about once in the table's life."""
-        values = endings.drop_nulls().unique()
-        known = self._by_text
-        if not {*values} <= known.keys():
-            asked = _packed([_Bits(1, atom.holds(values)) for atom in self._by_ending])
-            known |= zip(values, zip(*(part.codes for part in asked), strict=True), strict=True)
-        words = range(0, len(self._by_ending), _WORD)
+        return _packed([_Bits(1, atom.holds(endings)) for atom in self._by_ending])
+
+    def _of_different(
+        self, series: pl.Series, known: "_Known", ask: Callable[[pl.Series], list[_Bits]]
+    ) -> list[_Bits]:
+        """The parts of these values; each different one is asked about once as long as it is remembered."""
+        values = series.drop_nulls().unique()
+        if not known.widths or not known.codes.keys() >= {*values}:
+            known.learn(values, ask(values))
         return [
-            _Bits(min(_WORD, len(self._by_ending) - start), codes).for_each(endings, values)
-            for nth, start in enumerate(words)
-            for codes in [pl.Series([known[text][nth] for text in values], dtype=pl.UInt64)]
+            _Bits(width, pl.Series([known.codes[value][nth] for value in values], dtype=pl.UInt64)).for_each(
+                series, values
+            )
+            for nth, width in enumerate(known.widths)
         ]
+
+
+class _Known:
+    """Bits of the values met so far."""
+
+    def __init__(self) -> None:
+        self.widths: list[int] = []
+        self.codes: dict[Any, tuple[int, ...]] = {}
+
+    def learn(self, values: pl.Series, parts: list[_Bits]) -> None:
+        """Remember these, beside all others or, when those are too many, instead of them."""
+        if len(self.codes) > _CELLS:
+            self.codes.clear()
+        self.widths = [part.width for part in parts]
+        self.codes |= zip(values, zip(*(part.codes for part in parts), strict=True), strict=True)
 
 
 def _packed(parts: list[_Bits]) -> list[_Bits]:

@@ -115,3 +115,21 @@ def test_a_row_that_is_no_json_is_refused_without_showing_it(judge: Judge) -> No
     with pytest.raises(ValueError, match="not JSON") as refused:
         by_column(judge, [(2, ROW), (3, ROW | {"file_name": "王小明\ud800"})], 10)
     assert "王" not in str(refused.value)
+
+
+def test_a_table_says_the_same_whatever_it_was_asked_before(judge: Judge) -> None:
+    plain = {name: value for name, value in ROW.items() if name not in ("accession", "md5")}
+    stretches = [
+        [plain | {"file_name": f"{number}.bam"} for number in range(40)],
+        [
+            ROW | {"run": "HRR000001" if number % 2 else "?", "size_bytes": number % 3 - 1}
+            for number in range(40)
+        ],
+        [ROW | {"accession": "OMIX005710" if number % 2 else "HRA000001"} for number in range(40)],
+        [{"file_name": "a.exe"}] * 40,
+    ]
+    for order in itertools.permutations(stretches):
+        table = DecisionTable(judge, "data-file")
+        for records in order:
+            rows = list(enumerate(records, start=2))
+            assert table.judge(*table.frame(rows)).rows() == remarks(judge, rows)
