@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.attribution import AttributionActivities
     from schemas.contracts.attribution import Attribute, Attributed, AttributionOrder, attribution_id
 
-MOVE = timedelta(minutes=2)
+MOVE = timedelta(minutes=5)
 """One database transaction, whatever moves; a longer one is dead, and tried again for as long as it takes."""
 PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
