@@ -16,11 +16,11 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from typer.testing import CliRunner
-from visitor import Visitor, canaries, legacy_export
+from visitor import OTHER_UNIT, Visitor, canaries, legacy_export
 
 import api.tokens
 import embedded.platform
-from api.tokens import DevelopmentIssuer, FictitiousPerson
+from api.tokens import DevelopmentIssuer, FictitiousPerson, FictitiousUnit
 from cli import legacy
 from cli.preparation import prepare
 from embedded.platform import Platform
@@ -58,6 +58,9 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
         _import_legacy_backups(platform, visitor, birds, tmp_path_factory.mktemp("legacy"), patch)
         _sign_in_in_every_way(visitor, issuer, birds)
         visitor.is_attributed()
+        academy = FictitiousUnit(OTHER_UNIT, "示例学院")
+        patch.setattr(api.tokens, "UNITS", api.tokens.UNITS | {"academy": academy})
+        visitor.claims_old_backups(issuer.token("zhao", unit="academy"), issuer.token("chen"))
         draft = visitor.opens()
         visitor.fills_in_forms(draft)
         visitor.sends_no_forms(draft)

@@ -1,6 +1,7 @@
 """Drives canaries through every path of the HTTP API, and keeps what came back."""
 
 import json
+import re
 import secrets
 import socket
 import time
@@ -8,8 +9,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import psycopg
 from canary_lists import CanaryLists
-from database_failures import connection_cut_in_activity, database_away, failing_activities
+from database_failures import connection_cut_in_activity, database_away, dsn, failing_activities
 
 from embedded.platform import REPOSITORY, Platform
 
@@ -18,6 +20,8 @@ PROJECT: dict[str, Any] = json.loads((EXAMPLES / "project.json").read_text("utf-
 INFORMATION: dict[str, Any] = json.loads((EXAMPLES / "backup-information.json").read_text("utf-8"))
 UNIT = "12990000EX00000106"
 """The hospital of the development issuer."""
+OTHER_UNIT = "12990000EX0000031P"
+"""One that the person has never signed in for."""
 
 
 def canaries() -> dict[str, str]:
@@ -41,6 +45,7 @@ def legacy_export(canaries: dict[str, str]) -> str:
     rows = (
         (name, phone, UNIT, "BF2019052800001", "2019-05-28", ""),
         (name, phone, UNIT, "", "2019-05-28", "草稿"),
+        (name, phone, OTHER_UNIT, "BF2019052800009", "2019-05-28", ""),
         (name, f"{phone}0", UNIT, "BF2019052800002", "2019-05-28", ""),
         (name * 20, phone, UNIT, "BF2019052800003", "2019-05-28", ""),
         (name, f"{phone}{name}", UNIT, "BF2019052800004", "2019-05-28", ""),
@@ -95,6 +100,64 @@ class Visitor:
             told.pop("current", None)  # what they saved themselves, shown to them and nobody else
             self.refusals.append((f"{method} {answer.status_code}", f"{answer.headers!r}{told}"))
         return answer
+
+    # --- claims -----------------------------------------------------------------------------------
+
+    def claims_old_backups(self, decider: str, chief: str) -> None:
+        """Right, wrong in every way, proven, decided by the unit on record; then by the own unit's chief.
+
+        Args:
+            decider: Token of an administrator of the unit on record.
+            chief: Token of an administrator of the person's own unit.
+        """
+        said = {"name": self.name, "phone": self.phone}
+        for wrong in (
+            {"phone": f"{self.phone}{self.name}"},
+            {"phone": f"{self.phone}0"},
+            {"name": self.name * 20},
+            {"name": {self.name: self.phone}},
+            {"name": f"{self.name}\a"},
+            {self.phone: self.name},
+        ):
+            assert self.asks("POST", "/v1/claims", json=said | wrong).status_code == 422
+        opened = self.asks("POST", "/v1/claims", json=said)
+        assert opened.status_code == 202
+        claim = f"/v1/claims/{opened.json()['id']}"
+        for code in (self.phone, self.name, "000000"):
+            answer = self.asks("POST", f"{claim}/code-attempts", json={"code": code})
+            assert answer.status_code == 422
+        self.asks("POST", f"{claim}/codes", json=said)
+        code = self._code(opened.json()["id"])
+        proven = self.asks("POST", f"{claim}/code-attempts", json={"code": code})
+        assert proven.json()["state"] == "waiting_for_unit"
+        [asked] = self.asks("GET", "/v1/unit-confirmations", token=decider).json()["confirmations"]
+        self.refusals.append(("GET /v1/unit-confirmations", json.dumps(asked)))  # masked: to another unit
+        decision = {"decision": self.name}
+        assert self.asks("POST", f"{claim}/confirmations", decider, json=decision).status_code == 422
+        decision = {"decision": "agree"}
+        assert self.asks("POST", f"{claim}/confirmations", decider, json=decision).status_code == 204
+        assert self.asks("GET", claim).json()["moved"] == 1
+        found = self.asks("POST", "/v1/unit-member-searches", chief, json={"name": self.name}).json()
+        account = found["members"][0]["account_id"]
+        delegates = {account: 201, self.phone: 422, "0b7f6c1e-3d43-5d1c-9c83-5b8f0a4f7f10": 422}
+        for delegate, status in delegates.items():
+            unit_claim = said | {"delegate_account_id": delegate}
+            assert self.asks("POST", "/v1/unit-claims", chief, json=unit_claim).status_code == status
+        [shown] = self.asks("GET", "/v1/unit-claims", token=chief).json()["claims"]
+        assert shown["state"] == "already_moved"
+        path = f"/v1/unit-claims/{shown['id']}/reversals"
+        reason = {"reason": f"{self.name} {self.phone}"}
+        assert self.asks("POST", path, chief, json=reason).status_code == 409
+
+    def _code(self, claim: str) -> str:
+        """The code on the phone."""
+        query = "SELECT text FROM sms_inbox JOIN sms_message USING (id) WHERE case_id = %s"
+        deadline = time.monotonic() + 40
+        with psycopg.connect(dsn(self._platform), autocommit=True) as connection:
+            while (row := connection.execute(query.encode(), [claim]).fetchone()) is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        return str(re.findall(r"验证码(\d{6})", row[0])[0])
 
     # --- forms ------------------------------------------------------------------------------------
 
