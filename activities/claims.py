@@ -134,6 +134,8 @@ class ClaimActivities:
             agreed = order.agreed and person.may_hold
             asked.state = "confirmed" if agreed else "declined"
             asked.decided_by, asked.decided_at = order.account_id, order.at
+            if not person.may_hold:
+                claim.reason = "not_authorised"
             if agreed:
                 matching = self._policy(writer, order.at).matching
                 found = find_registrants(writer.connection(), claim.person_index)

@@ -166,7 +166,7 @@ async def begin(
         Refusal: What the workflow refused.
         StillRunningError: Accepted, not done yet.
     """
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+    start = WithStartWorkflowOperation(
         kind.run,
         OpenClaim(claim_id=claim_id),
         id=workflow_id(kind, claim_id),

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest, UpdateActivityOptionsRequest
-from temporalio.client import Client
+from temporalio.client import Client, WithStartWorkflowOperation
 
 import worker
 from embedded.process import Child
@@ -33,9 +35,12 @@ BEFORE_AND_AFTER = pytest.mark.parametrize("moment", ["before_commit", "after_co
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def idle_town(settings: Settings, client: Client) -> AsyncIterator[Town]:
-    """A town without a worker."""
-    async with town_in(settings, client, changed_rules(), working=False) as town:
-        yield town
+    """A town without a worker, whose server misses a dead one after a second."""
+    start = partial(WithStartWorkflowOperation, task_timeout=timedelta(seconds=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.claim_requests.WithStartWorkflowOperation", start)
+        async with town_in(settings, client, changed_rules(), working=False) as town:
+            yield town
 
 
 @contextmanager
