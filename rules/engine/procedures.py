@@ -1,4 +1,4 @@
-"""What a workflow obeys: steps, deadlines, limits, the shape of the number; how old backups are claimed."""
+"""What a workflow obeys: steps, deadlines, limits, the shape of the number; how backups change hands."""
 
 import datetime as dt
 from typing import Literal
@@ -178,3 +178,40 @@ class ClaimingProcedure(Part):
     unit_confirmation: UnitConfirmation
     unit_claims: UnitClaims
     decision: Text | None = None
+
+
+class Acceptance(Part):
+    """Whether the new delegate accepts a handover before it takes place, and how long it waits for that."""
+
+    required: bool
+    valid_for: dt.timedelta
+
+
+class Approval(Part):
+    """Above how many backups a second administrator approves, and how long a handover waits for that."""
+
+    above: int
+    valid_for: dt.timedelta
+
+
+class DelegationProcedure(Part):
+    """Content of ``procedures/delegation.yaml``: how a delegate's backups are handed over (委托调整).
+
+    Attributes:
+        undo_within: How long a handover can be undone.
+        notices: Who is told of it.
+    """
+
+    title: Text
+    in_force_from: dt.date
+    basis: tuple[Basis, ...]
+    acceptance: Acceptance
+    approval: Approval
+    undo_within: dt.timedelta
+    notices: tuple[Literal["old_delegate", "new_delegate"], ...]
+    decision: Text | None = None
+
+    def consents(self, backups: int) -> tuple[Literal["approval", "acceptance"], ...]:
+        """Who has to agree before so many backups are handed over, in this order."""
+        approval: tuple[Literal["approval"], ...] = ("approval",) if backups > self.approval.above else ()
+        return (*approval, "acceptance") if self.acceptance.required else approval

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from rules.engine.forms import compile_form, form_rules, places, without_annotations
 from rules.engine.matrix import ROW_FIELDS, cells, matrix_rules, scope_rules
 from rules.engine.model import Basis, Category, Cell, Choice, OutOfScope, Repository, Rulebook, Uniqueness
-from rules.engine.procedures import BackupCreationProcedure, ClaimingProcedure
+from rules.engine.procedures import BackupCreationProcedure, ClaimingProcedure, DelegationProcedure
 from rules.engine.rule import Rule, schema_of
 from schemas.texts import Text
 
@@ -21,9 +21,10 @@ _Listed = TypeVar("_Listed", Category, Repository)
 
 _BASES: TypeAdapter[tuple[Basis, ...]] = TypeAdapter(tuple[Basis, ...])
 
-_PROCEDURES: Mapping[str, type[BackupCreationProcedure | ClaimingProcedure]] = {
+_PROCEDURES: Mapping[str, type[BackupCreationProcedure | ClaimingProcedure | DelegationProcedure]] = {
     "backup-creation": BackupCreationProcedure,
     "claiming": ClaimingProcedure,
+    "delegation": DelegationProcedure,
 }
 
 
@@ -114,6 +115,8 @@ class Release:
     def procedure(self, name: Literal["backup-creation"]) -> BackupCreationProcedure: ...
     @overload
     def procedure(self, name: Literal["claiming"]) -> ClaimingProcedure: ...
+    @overload
+    def procedure(self, name: Literal["delegation"]) -> DelegationProcedure: ...
     def procedure(self, name: str) -> Any:
         """What a workflow obeys.
 

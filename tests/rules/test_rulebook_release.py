@@ -151,6 +151,9 @@ def test_every_rule_speaks_both_languages_and_fills_in_every_word(release: Relea
         ("claiming", ("properties", "daily_budget"), procedures.DailyBudget),
         ("claiming", ("properties", "unit_confirmation"), procedures.UnitConfirmation),
         ("claiming", ("properties", "unit_claims"), procedures.UnitClaims),
+        ("delegation", (), procedures.DelegationProcedure),
+        ("delegation", ("properties", "acceptance"), procedures.Acceptance),
+        ("delegation", ("properties", "approval"), procedures.Approval),
     ],
 )
 def test_the_schema_an_editor_completes_from_and_the_typed_value_agree(
