@@ -11,8 +11,12 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -22,6 +26,7 @@ import orjson
 
 from benchmarks.engine_columns import SUBJECT, seconds
 from benchmarks.engine_records import Kind, Record, hand_written, records
+from benchmarks.rules_rewritten import by_cel, by_pydantic, by_zen
 from embedded.platform import REPOSITORY
 from rules.engine.forms import without_annotations
 from rules.engine.gate import gate_schema
@@ -29,21 +34,25 @@ from rules.engine.judge import Judge, validator
 from rules.engine.load import load_rulebook
 from rules.engine.release import Release
 from rules.engine.rule import schema_of
-from rules.engine.table import CHUNK, DecisionTable
+from rules.engine.table import CHUNK, DecisionTable, judge_columns
+from store.manifests import TOGETHER
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 PEERS = REPOSITORY / "var/peers"
 PAGE = REPOSITORY / "docs/reference/benchmarks-rules.md"
 SLOW = 1_000
-"""Peers that need minutes for a million are asked about so many records at most."""
+"""Records that peers are asked about at most which would need minutes for a million."""
 ROUNDS = 3
+"""Of lists of up to 100,000 records; of a longer one, one."""
+PYTHON_PEERS = ("fastjsonschema==2.22.3", "zen-engine==2.1.3", "common-expression-language==0.10.0")
+AJV_VERSION = "8.20.0"
 
 AJV = """
 const Ajv = require("ajv/dist/2020"); const lines = require("fs").readFileSync(0, "utf8").split("\\n");
 const ajv = new Ajv({strict: false, validateFormats: false, unicodeRegExp: true});
 const accepts = ajv.compile(JSON.parse(lines[0]));
 const records = lines.slice(1).filter(Boolean).map(line => JSON.parse(line));
-for (let round = 0; round < 3; round++) {
+for (let round = 0; round < Number(process.argv[1]); round++) {
   const start = process.cpuUsage(); let refused = 0;
   for (const record of records) if (!accepts(record)) refused++;
   const used = process.cpuUsage(start); console.log((used.user + used.system) / 1e6, refused);
@@ -61,52 +70,61 @@ class Peer(NamedTuple):
 
 def main(counts: Sequence[int]) -> None:
     """Measure, print, write."""
-    install()
+    absent = install()
     release = load_rulebook(REPOSITORY / "rules")
     lines = []
     kinds: tuple[Kind, ...] = ("typical", "worst")
     for kind in kinds:
         for count in counts:
             several = list(records(release, kind, count))
-            lines += [f"| {kind} | {count:,} | {line} |" for line in compared(release, several)]
-            print("\n".join(lines[-8:]), flush=True)
-    PAGE.write_text(page(lines), "utf-8")
+            for line in compared(release, several, first=count == min(counts)):
+                lines.append(f"| {kind} | {line} |")
+                print(lines[-1], flush=True)
+    memory = [f"| {count:,} | {peak_apart(count):.0f} |" for count in (50_000, 1_000_000)]
+    print("\n".join(memory))
+    PAGE.write_text(page(lines, memory, absent), "utf-8")
 
 
-def install() -> None:
-    """Get the peers into a folder of their own; what cannot be had is left out and named."""
-    PEERS.mkdir(parents=True, exist_ok=True)
+def install() -> list[str]:
+    """Get the peers into a folder of their own.
+
+    Returns:
+        Those that could not be had, also said aloud.
+    """
     target = PEERS / "python"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--target",
-        str(target),
-        "fastjsonschema",
-    ]
-    subprocess.run(pip, check=False)
-    if shutil.which("npm"):
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(PEERS), "ajv"], check=False)
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--upgrade"]
+    pip += ["--target", str(target)]
+    npm = ["npm", "install", "--silent", "--prefix", str(PEERS), f"ajv@{AJV_VERSION}"]
+    wanted = {name: [*pip, name] for name in PYTHON_PEERS} | {f"ajv {AJV_VERSION}": npm}
+    PEERS.mkdir(parents=True, exist_ok=True)
+    absent = []
+    for name, command in wanted.items():
+        if not shutil.which(command[0]) or subprocess.run(command, check=False).returncode:
+            absent.append(name)
+            print(f"LEFT OUT: {name} could not be installed.", flush=True)
     sys.path.append(str(target))
+    return absent
 
 
-def compared(release: Release, several: Sequence[Record]) -> Iterator[str]:
-    """A line for each way to judge."""
-    floor = hand_written(release)
+def compared(release: Release, several: Sequence[Record], *, first: bool) -> Iterator[str]:
+    """A line for each way to judge; slow ones are asked only about the first, shortest list."""
+    floor = counted(hand_written(release))
     accepts = Judge(release)
     wrong = sum(any(f.severity == "error" for f in accepts.judge(SUBJECT, record)) for record in several)
     for peer in peers(release):
+        if peer.slow and not first:
+            continue
         asked = several[:SLOW] if peer.slow else several
-        base = counted(floor)
-        rounds = [(base(asked)[0], *peer.judge(asked)) for _ in range(ROUNDS)]
+        rounds = [(floor(asked)[0], *peer.judge(asked)) for _ in range(times(asked))]
         ratio = median(took / floor_took for floor_took, took, _ in rounds)
         micros = 1e6 * median(took for _, took, _ in rounds) / len(asked)
         told = f"{rounds[0][2]:,}" if len(asked) == len(several) else f"of the first {len(asked):,}"
-        yield f"{peer.name} | {ratio:.2f} | {micros:.2f} | {told} ({wrong:,} are wrong)"
+        yield f"{len(several):,} | {peer.name} | {ratio:.2f} | {micros:.2f} | {told} ({wrong:,} are wrong)"
+
+
+def times(several: Sequence[Record]) -> int:
+    """Rounds of a list."""
+    return ROUNDS if len(several) <= 100_000 else 1
 
 
 def peers(release: Release) -> Iterator[Peer]:
@@ -119,16 +137,35 @@ def peers(release: Release) -> Iterator[Peer]:
     yield Peer("**row by row, every finding**", by_row(judge))
     yield Peer("jsonschema-rs, branching: yes or no", counted(validator(gate_schema(form, rules)).is_valid))
     yield Peer("jsonschema-rs, one if/then per rule: yes or no", counted(validator(authored).is_valid))
-    if shutil.which("node") and (PEERS / "node_modules/ajv").is_dir():
+    yield Peer("pydantic, rewritten: yes or no", counted(by_pydantic(release)))
+    if (PEERS / "node_modules/ajv").is_dir():
         yield Peer("ajv (Node), one if/then per rule: yes or no", by_ajv(authored))
-    if (PEERS / "python/fastjsonschema").is_dir():
-        compile_ = import_module("fastjsonschema").compile
+    if find_spec("fastjsonschema"):
         draft7 = {key: value for key, value in authored.items() if key != "$schema"}
-        yield Peer(
-            "fastjsonschema, one if/then per rule: yes or no", counted(quietly(compile_(draft7))), slow=True
-        )
+        compiled = quietly(import_module("fastjsonschema").compile(draft7))
+        yield Peer("fastjsonschema, one if/then per rule: yes or no", counted(compiled), slow=True)
     slowest = jsonschema.Draft202012Validator(authored).is_valid
     yield Peer("jsonschema, one if/then per rule: yes or no", counted(slowest), slow=True)
+    if find_spec("zen"):
+        yield Peer(
+            "zen-engine, rewritten as a decision table: yes or no", counted(by_zen(release)), slow=True
+        )
+    if find_spec("cel"):
+        yield Peer("CEL (Rust), rewritten: yes or no", counted(by_cel(release)), slow=True)
+
+
+def peak_apart(count: int) -> float:
+    """Peak memory in MiB of a process that judges so many records by column."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_peak, count).result()
+
+
+def _peak(count: int) -> float:
+    release = load_rulebook(REPOSITORY / "rules")
+    rows = enumerate(records(release, "worst", count))
+    deque(judge_columns(Judge(release), SUBJECT, rows, TOGETHER), maxlen=0)
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def counted(accepts: Callable[[Any], Any]) -> Callable[[Sequence[Record]], tuple[float, int]]:
@@ -189,7 +226,7 @@ def by_ajv(schema: dict[str, Any]) -> Callable[[Sequence[Record]], tuple[float, 
 
     def asked(several: Sequence[Record]) -> tuple[float, int]:
         lines = b"\n".join([orjson.dumps(schema), *map(orjson.dumps, several)])
-        command = ["node", "--max-old-space-size=4096", "-e", AJV]
+        command = ["node", "--max-old-space-size=4096", "-e", AJV, str(times(several))]
         done = subprocess.run(command, input=lines, capture_output=True, check=True, cwd=PEERS)
         rounds = [line.split() for line in done.stdout.decode().splitlines()]
         return median(float(took) for took, _ in rounds), int(rounds[0][1])
@@ -197,32 +234,48 @@ def by_ajv(schema: dict[str, Any]) -> Callable[[Sequence[Record]], tuple[float, 
     return asked
 
 
-def page(lines: Sequence[str]) -> str:
+def page(lines: Sequence[str], memory: Sequence[str], absent: Sequence[str]) -> str:
     """The page, whole."""
     models = [
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
     ]
     cpu = models[0].partition(":")[2].strip() if models else platform.machine()
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("jsonschema", "jsonschema-rs", "pydantic", "polars")
+    )
+    missing = f"\nCould not be installed, and left out: {', '.join(absent)}.\n" if absent else ""
     return (
         f"""# How fast rules are judged
 
-Written by `make bench-rules`. CPU time of all threads, ratios to a look-up in plain Python over the same
-records in the same round, median of {ROUNDS} rounds; 5 % of the records are faulty. *Typical*: each file has
-its own name and checksum, few accessions. *Worst*: each accession differs, too. Those who say only yes or no
-do less than the engine, which names every rule and place. Columns are judged as they are stored; making
-columns of records is not counted. The look-up knows no suffixes and gives no reasons. Peers that need minutes
-for long lists are asked about the first {SLOW:,} records.
+Written by `make bench-rules`. CPU time of all threads; ratios to a look-up in plain Python over the same
+records in the same round, median of {ROUNDS} rounds, of one for a million records. 5 % of the records are
+faulty. *Typical*: each file has its own name and checksum, few accessions. *Worst*: each accession differs,
+too.
 
-{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}.
+- The engine names every rule and place. All others only say yes or no, which is less work.
+- Columns are judged as they are stored; making columns of records is not counted. For short lists columns do
+  not pay: the product judges those row by row.
+- The look-up knows no suffixes and gives no reasons; the *rewritten* check what it checks, each in its own
+  language.
+- Those that would need minutes for a million records are asked about {SLOW:,} only.
 
+{cpu}, {os.cpu_count()} cores, load average {os.getloadavg()[2]:.1f}, Python {platform.python_version()};
+{versions}, {", ".join(name.replace("==", " ") for name in PYTHON_PEERS)}, ajv {AJV_VERSION}.
+{missing}
 | list | records | judged by | ratio | µs per record | refused |
 | --- | ---: | --- | ---: | ---: | ---: |
 """
         + "\n".join(lines)
-        + """
+        + f"""
 
-Not measured: pydantic, zen-engine and CEL, which need the rules written a second time in their own language.
+Peak memory of a process that judges the worst list by column, {TOGETHER:,} rows at a time as an
+upload is judged, engine and all:
+
+| records | MiB |
+| ---: | ---: |
 """
+        + "\n".join(memory)
+        + "\n"
     )
 
 

@@ -130,6 +130,6 @@ def test_a_table_says_the_same_whatever_it_was_asked_before(judge: Judge) -> Non
     ]
     for order in itertools.permutations(stretches):
         table = DecisionTable(judge, "data-file")
-        for records in order:
-            rows = list(enumerate(records, start=2))
+        for stretch in order:
+            rows = list(enumerate(stretch, start=2))
             assert table.judge(*table.frame(rows)).rows() == remarks(judge, rows)
