@@ -161,7 +161,7 @@ class ClaimActivities:
                 if claim.state == "waiting_for_unit":
                     return _settled(writer, claim, order)
                 _close(claim, "lapsed", order.at, "code_expired")
-            return _stands(claim)
+            return _stands(claim).model_copy(update={"asked": codes.asked(writer, claim.id)})
 
     def _asked(self, order: contract.ClaimOrder, kind: str, states: set[ClaimState]) -> contract.CodeAsked:
         """Count a request for a code: one transaction, and no look at what is on record."""

@@ -64,6 +64,12 @@ def ask(writer: Writer, claim_id: UUID, at: datetime, resend_after: timedelta) -
     return row
 
 
+def asked(session: Reader | Writer, claim_id: UUID) -> int:
+    """How many codes were asked for."""
+    row = session.get(VerificationCode, claim_id)
+    return row.asked if row else 0
+
+
 def issue(
     writer: Writer, cipher: ColumnCipher, claim_id: UUID, at: datetime, digits: int, valid_for: timedelta
 ) -> Issued:

@@ -20,7 +20,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.claims import ClaimActivities
@@ -201,7 +201,7 @@ class Claim:
                 start_to_close_timeout=TRANSACTION,
                 retry_policy=PATIENT,
             )
-        except ActivityError:
+        except FailureError:
             if self._progress.state == "stored":  # there is no claim to wait for
                 self._stand(ClaimStands(state="lapsed"))
             raise
@@ -218,7 +218,7 @@ class Claim:
                 start_to_close_timeout=TRANSACTION,
                 retry_policy=PATIENT,
             )
-        except ActivityError as error:
+        except FailureError as error:
             self._turn_away_until(error)
             raise
         self._await_code(asked)
@@ -283,7 +283,7 @@ class Claim:
         newest = max(self._progress.asked, asked.asked)
         self._change(state=state, asked=newest, resend_at=asked.resend_at, due_at=asked.due_at)
 
-    def _turn_away_until(self, error: ActivityError) -> None:
+    def _turn_away_until(self, error: FailureError) -> None:
         """Let no further request for a code leave a trace until the limit has room again."""
         refusal = refusal_in(error)
         if refusal is not None and refusal.error.code == "too_many_claims":

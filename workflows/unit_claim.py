@@ -20,7 +20,7 @@ from uuid import UUID
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.sms.outbox import SmsActivities
@@ -174,7 +174,7 @@ class UnitClaim:
                 start_to_close_timeout=TRANSACTION,
                 retry_policy=PATIENT,
             )
-        except ActivityError:
+        except FailureError:
             if self._progress.state == "stored":  # there is no claim to wait for
                 self._stand(ClaimStands(state="lapsed"))
             raise

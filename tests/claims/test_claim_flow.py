@@ -71,6 +71,15 @@ async def test_after_five_wrong_codes_the_claim_is_locked_even_for_the_right_one
     assert town.holders(old) == {None: 3}
 
 
+async def test_a_code_is_right_until_its_time_is_up(town: Town, time_skipper: TimeSkipper) -> None:
+    unit = town.unit()
+    old, person = town.registrant(unit), await town.person(unit)
+    claim = await person.claims(old)
+    code = await town.code(claim)
+    assert await time_skipper.fast_forward(town.handle(claim), 290 * SECOND)
+    assert (await person.tries(claim, code)).json()["state"] == "moved"
+
+
 async def test_a_claim_lapses_with_its_last_code(town: Town, time_skipper: TimeSkipper) -> None:
     unit = town.unit()
     old, person = town.registrant(unit), await town.person(unit)

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,17 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest, UpdateActivityOptionsRequest
 from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.testing import TimeSkipper
 
 import worker
+from activities.claims import ClaimActivities
 from embedded.process import Child
+from schemas.contracts.claims import ClaimOrder, OpenClaim
+from schemas.tables.claims import Claim as ClaimRow
 from settings import Settings
+from store.database import writing
+from store.releases import Rulebooks
+from workflows.claim import Claim
 
 REPOSITORY = Path(__file__).parents[2]
 MORTAL_WORKER = REPOSITORY / "tests" / "chaos" / "mortal_worker.py"
@@ -121,6 +128,38 @@ async def test_a_claim_is_counted_once(idle_town: Town, tmp_path: Path, moment: 
             await town.code(UUID(answer.json()["id"]))
     assert town.value("SELECT count(*) FROM counted_request") == 4
     assert town.value("SELECT count(*) FROM sms_inbox") == 1
+
+
+async def test_a_claim_whose_opening_was_lost_after_its_commit_is_found_by_its_deadline(
+    idle_town: Town, time_skipper: TimeSkipper
+) -> None:
+    """Worker and API both died: the row is open, and the workflow has never heard of it."""
+    town = idle_town
+    unit = town.unit()
+    old, person, claim = town.registrant(unit), await town.person(unit), uuid4()
+    person_index = town.value("SELECT person_index FROM legacy_registrant WHERE id = :id", id=old.id)
+    with writing(town.engine) as writer:
+        row = ClaimRow(
+            id=claim,
+            account_id=person.account,
+            unit_code=unit,
+            person_index=person_index,
+            phone_index=b"",
+            address_index=b"",
+            created_at=datetime.now(UTC),
+        )
+        writer.add(row)
+    activities = ClaimActivities(town.engine, Rulebooks(town.settings.rule_signers), town.cipher)
+    activities.open_claim(ClaimOrder(operation_id=uuid4(), claim_id=claim, at=datetime.now(UTC)))
+    async with sound(town):
+        handle = await town.client.start_workflow(
+            Claim.run,
+            OpenClaim(claim_id=claim),
+            id=f"claim-{claim}",
+            task_queue=town.settings.task_queue,
+        )
+        await time_skipper.fast_forward(handle, timedelta(seconds=61))
+        assert (await person.proves(claim))["state"] == "moved"
 
 
 @BEFORE_AND_AFTER

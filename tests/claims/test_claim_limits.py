@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from claims_town import NOT_ACCEPTED, Person, Registrant, Town, changed_rules, refusal, town_in
 from temporalio.client import Client
+from temporalio.testing import TimeSkipper
 
 from settings import Settings
 
@@ -56,6 +58,24 @@ async def test_a_refused_claim_is_no_claim_and_can_be_made_later_under_the_same_
     with town.engine.begin() as connection:  # an hour later
         connection.exec_driver_sql("UPDATE counted_request SET at = at - interval '1 hour'")
     assert (await person.asks("POST", "/v1/claims", key, json=said)).status_code == 202
+
+
+async def test_further_codes_count_like_claims_and_what_is_refused_leaves_no_trace(
+    town: Town, time_skipper: TimeSkipper
+) -> None:
+    person, who = await town.person(town.unit()), town.stranger()
+    claim = await person.claims(who)
+    for _ in range(4):
+        await person.claims(who)
+    await town.looked_up(claim)
+    await time_skipper.fast_forward(town.handle(claim), timedelta(seconds=61))
+    answer = await person.asks("POST", f"/v1/claims/{claim}/codes")
+    assert refusal(answer) == TOO_MANY
+    assert int(answer.headers["Retry-After"]) > 3_000
+    events = len((await town.history(claim)).events)
+    for _ in range(10):
+        assert refusal(await person.asks("POST", f"/v1/claims/{claim}/codes")) == TOO_MANY
+    assert len((await town.history(claim)).events) == events
 
 
 async def test_a_crowd_of_guesses_over_http_is_five_tries(town: Town) -> None:
