@@ -8,7 +8,7 @@ import psycopg
 
 from store.database import Writer
 
-_SLICE = 5_000
+_SLICE = 3_000
 """Rows whose text is held in memory at once."""
 _TO_ESCAPE = r'["\\\x00-\x1f]'
 _ESCAPED = {chr(code): f"\\u{code:04x}" for code in range(32)} | {'"': '\\"', "\\": "\\\\"}

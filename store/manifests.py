@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from manifests.reader import Fault, Manifest
+from manifests.reader import Fault, Manifest, Part
 from rules.engine.lists import ListJudge
 from rules.engine.normalise import RowNormaliser
 from rules.engine.release import Release
@@ -29,9 +29,9 @@ NO_KNOWN_COLUMN = Text(
 )
 CHUNK = 10_000
 """Stored rows held in memory at once."""
-TOGETHER = 20_000
+TOGETHER = 15_000
 """Rows of an upload held in memory at once."""
-_SLICE = 5_000
+_SLICE = 3_000
 """Rows whose JSON is."""
 FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column", facts) FROM STDIN'
 
@@ -135,15 +135,21 @@ def add_manifest(
         return column if column is None or column in known else str(manifest.header.index(column) + 1)
 
     tally, counts, judge = Tally(rulebook.release), Counts(), ListJudge(rulebook.judge, form)
-    for lines, cells, faults in manifest.parts(TOGETHER):
-        frame, odd = normaliser.frame(lines, cells)
+
+    def add(part: Part) -> None:
+        """A function, so that nothing of a part is held while the next one is read."""
+        frame, odd = normaliser.frame(part.lines, part.cells)
         tally.count_all(frame)
         for _, record in odd:
             tally.count(record)
-        tally.unreadable += len(faults)
+        tally.unreadable += len(part.faults)
         _copy_rows(writer, manifest_id, frame, odd)
-        _copy_faults(writer, manifest_id, [fault._replace(column=shown(fault.column)) for fault in faults])
+        faults = [fault._replace(column=shown(fault.column)) for fault in part.faults]
+        _copy_faults(writer, manifest_id, faults)
         _add_findings(writer, manifest_id, rulebook, judge.frame(frame, odd), counts, columns)
+
+    for part in manifest.parts(TOGETHER):
+        add(part)
     _judge_uniqueness(writer, manifest_id, rulebook, form, counts)
     content = ManifestContent(
         id=manifest_id,
