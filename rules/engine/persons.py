@@ -8,7 +8,7 @@ import opencc
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from rules.engine.procedures import Matching, NameMatching
+from rules.engine.procedures import Matching, NameMatching, PhoneMatching
 from schemas.errors import Refusal
 
 _MIDDLE_DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･·᛫⸱", "·"))
@@ -44,7 +44,7 @@ def normalise_phone(written: str, rules: Matching) -> str:
             ``phone_abroad``, ``phone_not_mobile``.
     """
     text = unicodedata.normalize("NFKC", written).strip()
-    if _PLAIN_PHONE.fullmatch(text) and (plain := _plain(text, rules.phone.countries[0])):
+    if _PLAIN_PHONE.fullmatch(text) and (plain := _plain(text, rules.phone)):
         return plain
     if not text:
         raise Refusal("phone_missing")
@@ -52,22 +52,37 @@ def normalise_phone(written: str, rules: Matching) -> str:
         raise Refusal("phone_has_letters")
     if not all(_belongs_in_phone(character) for character in text):
         raise Refusal("phone_has_symbols")
-    number = _parsed(text, rules.phone.countries[0]) if len(text) <= _LONGEST_PHONE else None
+    number = _parsed(text, rules.phone) if len(text) <= _LONGEST_PHONE else None
     if number is None:
         raise Refusal("phone_invalid")
     if phonenumbers.region_code_for_number(number) not in rules.phone.countries:
         raise Refusal("phone_abroad")
-    if phonenumbers.number_type(number) not in _MOBILE:
+    if not _is_mobile(number, rules.phone):
         raise Refusal("phone_not_mobile")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return _e164(number)
 
 
-def _plain(digits: str, country: str) -> str | None:
+def _plain(digits: str, rules: PhoneMatching) -> str | None:
     """What nearly every number is, without the search for what else it may be: a mobile number as dialled."""
+    country = rules.countries[0]
     code = phonenumbers.country_code_for_region(country)
     number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
     here = phonenumbers.region_code_for_number(number) == country
-    return f"+{code}{digits}" if here and phonenumbers.number_type(number) in _MOBILE else None
+    return f"+{code}{digits}" if here and _is_mobile(number, rules) else None
+
+
+def _is_mobile(number: phonenumbers.PhoneNumber, rules: PhoneMatching) -> bool:
+    return phonenumbers.number_type(number) in _MOBILE or _is_added(number, rules)
+
+
+def _is_added(number: phonenumbers.PhoneNumber, rules: PhoneMatching) -> bool:
+    """Whether the rules add its range to the number plan, and it has as many digits as a number there."""
+    complete = phonenumbers.is_possible_number_for_type(number, PhoneNumberType.MOBILE)
+    return bool(complete and _e164(number).startswith(rules.also))
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def normalise_unit(written: str, rules: Matching) -> str:
@@ -98,14 +113,14 @@ def _belongs_in_phone(character: str) -> bool:
     return kind in ("Nd", "Zs", "Pd") or character in _PHONE_MARKS
 
 
-def _parsed(text: str, country: str) -> phonenumbers.PhoneNumber | None:
+def _parsed(text: str, rules: PhoneMatching) -> phonenumbers.PhoneNumber | None:
     """The number, as one of the country or, where that is none, with the country code it begins with."""
     for candidate in (text, f"+{text}"):
         try:
-            number = phonenumbers.parse(candidate, country)
+            number = phonenumbers.parse(candidate, rules.countries[0])
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number):
+        if phonenumbers.is_valid_number(number) or _is_added(number, rules):
             return number
     return None
 

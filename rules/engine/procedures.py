@@ -106,9 +106,11 @@ class PhoneMatching(Part):
 
     Attributes:
         countries: Whose mobile numbers are taken (ISO 3166-1); a number without country code is of the first.
+        also: Beginnings of mobile numbers, E.164, that the number plan in use does not know yet.
     """
 
     countries: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
 
 class Matching(Part):
