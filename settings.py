@@ -50,6 +50,8 @@ class Settings(BaseSettings):
         sms_app_id: Tencent Cloud's SmsSdkAppId.
         sms_endpoint: Where the carrier's API is, when not where its SDK has it.
         sms_receipt_secret: Last part of the address that receipts are sent to; none are taken without it.
+        answer_keys: JSON Web Key Set whose first key signs answers to other systems
+            (``store.answer_keys``); without it none are given.
         log_format: ``json`` for machines, ``console`` for people.
     """
 
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     sms_app_id: str = ""
     sms_endpoint: HttpUrl | None = None
     sms_receipt_secret: SecretStr = SecretStr("")
+    answer_keys: Path | None = None
     log_format: Literal["console", "json"] = "json"
 
     @field_validator("database_url")

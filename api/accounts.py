@@ -86,6 +86,7 @@ def _sign_in(who: Identity, platform: Platform) -> None:
         real_name_verified=who.real_name_verified,
         unit_authorised=who.unit_authorised,
         unit_administrator="unit_administrator" in who.roles,
+        said_at=who.issued_at,
     )
     now = datetime.now(UTC)
     with writing(platform.engine) as writer:

@@ -17,6 +17,7 @@ from api import (
     claims,
     comparisons,
     drafts,
+    eligibility,
     health,
     notices,
     problems,
@@ -31,10 +32,13 @@ from api.health import Check, Organization, ServiceInfo
 from api.platform import Platform
 from schemas.texts import Text
 from settings import Settings
+from store.answer_keys import AnswerKeys
 from store.database import connect as connect_database
 from store.database import reading
+from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
 from store.forms import FormStore
+from store.quotas import Quotas
 from store.releases import Rulebooks
 from wire.client import connect as connect_temporal
 from wire.keys import KeyRing
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons.router,
         claims.router,
         unit_claims.router,
+        eligibility.router,
         sms.router(configured),
         health.router(_checks(app), _service_info(configured)),
     ):
@@ -93,13 +98,17 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = connect_database(settings.database_url.get_secret_value())
         cipher = ColumnCipher(KeyRing.load(settings.keys_file))
+        rulebooks = Rulebooks(settings.rule_signers)
         app.state.platform = Platform(
             engine=engine,
             cipher=cipher,
             forms=FormStore(cipher),
-            rulebooks=Rulebooks(settings.rule_signers),
+            rulebooks=rulebooks,
             temporal=await connect_temporal(settings),
             task_queue=settings.task_queue,
+            answer_keys=AnswerKeys.load(settings.answer_keys),
+            eligibility=Eligibility(rulebooks),
+            quotas=Quotas(engine),
         )
         yield
         engine.dispose()

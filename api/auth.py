@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 import structlog
@@ -44,6 +45,8 @@ class Identity:
         real_name_verified: Real-name check (实名认证) done.
         unit_authorised: Authorisation by the unit (法人授权) in force.
         roles: What the account may act as.
+        scopes: What a system (client credentials, RFC 6749 §4.4) may ask for.
+        issued_at: When the token was issued: since then what it says is known to hold.
     """
 
     account_id: uuid.UUID
@@ -54,6 +57,8 @@ class Identity:
     real_name_verified: bool
     unit_authorised: bool
     roles: frozenset[Role]
+    scopes: frozenset[str] = frozenset()
+    issued_at: datetime | None = field(default=None, compare=False)
 
 
 class _Claims(BaseModel):
@@ -69,6 +74,8 @@ class _Claims(BaseModel):
     real_name_verified: bool = False
     unit_authorised: bool = False
     roles: list[str] = []
+    scope: str = Field(default="", max_length=1000)
+    iat: float = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -163,6 +170,8 @@ class Authenticator:
             real_name_verified=claims.real_name_verified,
             unit_authorised=claims.unit_authorised,
             roles=frozenset(role for role in ROLES if role in claims.roles),
+            scopes=frozenset(claims.scope.split()),
+            issued_at=datetime.fromtimestamp(claims.iat, UTC),
         )
 
 

@@ -9,8 +9,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from api.auth import Identity
+from store.answer_keys import AnswerKeys
+from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
 from store.forms import FormStore
+from store.quotas import Quotas
 from store.releases import Rulebooks
 
 
@@ -24,6 +27,9 @@ class Platform:
     rulebooks: Rulebooks
     temporal: Client
     task_queue: str
+    answer_keys: AnswerKeys
+    eligibility: Eligibility
+    quotas: Quotas
     mirrored: dict[UUID, Identity] = field(default_factory=dict)
     """Accounts whose claims this process has brought to the database."""
 

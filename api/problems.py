@@ -7,7 +7,7 @@ value make up nearly all of it; what a library would add is one JSON response an
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import takewhile
 from json import JSONDecodeError
 from pathlib import Path
@@ -182,13 +182,33 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A refusal as ``application/problem+json``."""
+    spoken = language(request)
+    facts = {name: fact for name, fact in refusal.facts.items() if name != "pointer"}
+    content = described(request, refusal, fields)
+    current = {}
+    if isinstance(refusal, StaleRevision):
+        current["current"] = refusal.current.model_dump(mode="json")
+    return JSONResponse(
+        content.model_dump() | facts | current,
+        content.status,
+        {
+            **_headers(request, refusal),
+            "Content-Language": TAGS[spoken],
+            "Vary": "Accept-Language",
+            **(headers or {}),
+        },
+        media_type="application/problem+json",
+    )
+
+
+def described(request: Request, refusal: Refusal, fields: Sequence[FieldProblem] = ()) -> Problem:
+    """A refusal in words."""
     error, spoken = refusal.error, language(request)
     detail = _say(refusal.detail, spoken)
-    facts = dict(refusal.facts)
-    if "pointer" in facts:
-        pointer = str(facts.pop("pointer"))
+    if "pointer" in refusal.facts:
+        pointer = str(refusal.facts["pointer"])
         fields = [FieldProblem(where="body", pointer=pointer, code=error.code, detail=detail), *fields]
-    content = Problem(
+    return Problem(
         type=f"/problems/{error.code}",
         title=_say(error.title, spoken),
         status=error.status,
@@ -197,19 +217,12 @@ def problem(
         retryable=error.retryable,
         errors=list(fields),
     )
-    current = (
-        {"current": refusal.current.model_dump(mode="json")} if isinstance(refusal, StaleRevision) else {}
-    )
-    return JSONResponse(
-        content.model_dump() | facts | current,
-        error.status,
-        {
-            **_headers(request, refusal),
-            "Content-Language": TAGS[spoken],
-            "Vary": "Accept-Language",
-            **(headers or {}),
-        },
-        media_type="application/problem+json",
+
+
+def invalid(request: Request, faults: Sequence[Any]) -> Problem:
+    """What pydantic refused of one item of a body: pointers are into the item."""
+    return described(
+        request, *_not_right(request, [{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
     )
 
 
@@ -275,10 +288,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
     faults = error.errors()
     if isinstance(error.body, bytes) and any(fault["loc"] == ("body",) for fault in faults):
         return problem(request, Refusal("unsupported_media_type"))  # FastAPI leaves other types unread
+    return problem(request, *_not_right(request, faults))
+
+
+def _not_right(request: Request, faults: Iterable[Mapping[str, Any]]) -> tuple[Refusal, list[FieldProblem]]:
     spoken, known = language(request), _declared_names(request.app)
     fields = [_field_problem(fault, known, spoken) for fault in faults]
     all_unknown = all(field.code == "unknown_field" for field in fields)
-    return problem(request, Refusal("unknown_field" if all_unknown else "invalid_field"), fields)
+    return Refusal("unknown_field" if all_unknown else "invalid_field"), fields
 
 
 def _field_problem(fault: Mapping[str, Any], known: frozenset[str], spoken: Language) -> FieldProblem:
@@ -298,6 +315,7 @@ def _pointer(place: Iterable[str | int], known: frozenset[str]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in declared)
 
 
+@lru_cache(maxsize=8)
 def _declared_names(app: FastAPI) -> frozenset[str]:
     """Every field and parameter name that the API's own description declares."""
     description = app.openapi()

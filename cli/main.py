@@ -25,12 +25,14 @@ from rules.engine.acts import ReleaseRefused
 from rules.engine.faults import RulebookError
 from rules.engine.signing import SignersError
 from settings import Settings, SettingsError
+from store.answer_keys import AnswerKeysError, rotate
 from store.database import migrate as migrate_database
 from wire.client import TemporalUnreachableError
 from wire.keys import KeysError
 
 console = Console(highlight=False, soft_wrap=True)
 KNOWN_FAULTS = (
+    AnswerKeysError,
     EmbeddedError,
     KeysError,
     ReleaseRefused,
@@ -97,6 +99,18 @@ def run(
 def demo() -> None:
     """演示：从三步填写到备份编号，然后停止 / Play from three steps to a backup number, then stop."""
     story.play(Path("var/demo"))
+
+
+@app.command(name="answer-key")
+def answer_key(
+    out: Annotated[Path, typer.Option(help="密钥文件，即 HGRIP_ANSWER_KEYS / File of the keys")],
+) -> None:
+    """生成为回答签名的新密钥；旧密钥仍可验签 / Make a key that signs answers; old ones still verify."""
+    console.print(
+        f"新密钥 {rotate(out)} 已写入 {out}（0600），重启 API 后生效 / "
+        "The new key is in the file; it signs once the API is restarted",
+        markup=False,
+    )
 
 
 @app.command()

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from api.auth import Role
+from api.eligibility import SCOPE
 from api.tokens import HOURS, PEOPLE, UNITS, DevelopmentIssuer
 
+SERVICE = "hgr-service-system"
 _ALL_ROLES: dict[Role, tuple[Role, ...]] = {
     "person": ("person",),
     "unit_administrator": (
@@ -45,19 +47,27 @@ def token(
         bool, typer.Option("--no-real-name", help="未实名认证 / No real-name check")
     ] = False,
     no_unit: Annotated[bool, typer.Option("--no-unit", help="未获单位授权 / No unit authorisation")] = False,
+    service: Annotated[
+        bool,
+        typer.Option("--service", help="系统令牌，可查询可用性 / For a system that asks"),
+    ] = False,
     hours: Annotated[float, typer.Option(help="有效小时数 / Hours it is valid")] = HOURS,
     folder: Annotated[Path, typer.Option(help="数据目录 / Folder of data")] = Path("var"),
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / Print JSON")] = False,
 ) -> None:
     """签发开发用令牌（仅限开发环境） / Sign a token, for development only."""
-    signed = DevelopmentIssuer(folder / "issuer").token(
-        person,
-        unit=unit,
-        roles=_ALL_ROLES[role] if role else None,
-        real_name_verified=not no_real_name,
-        unit_authorised=not no_unit,
-        hours=hours,
-    )
+    issuer = DevelopmentIssuer(folder / "issuer")
+    if service:
+        signed = issuer.service_token(SERVICE, SCOPE, hours=hours)
+    else:
+        signed = issuer.token(
+            person,
+            unit=unit,
+            roles=_ALL_ROLES[role] if role else None,
+            real_name_verified=not no_real_name,
+            unit_authorised=not no_unit,
+            hours=hours,
+        )
     typer.echo("仅限开发环境，人员均为虚构 / Development only; the people are fictitious", err=True)
     if as_json:
         signed = json.dumps({"access_token": signed, "token_type": "Bearer", "expires_in": int(hours * 3600)})

@@ -11,6 +11,7 @@ import embedded.postgres
 import embedded.temporal
 from embedded.process import Child, EmbeddedError, free_port, reachable
 from settings import Settings
+from store.answer_keys import rotate
 from wire.keys import KeyRing
 
 REPOSITORY = Path(__file__).parents[1]
@@ -121,6 +122,9 @@ def running(
     ):
         if not keys_file.exists():
             KeyRing.generate().save(keys_file)
+        answer_keys = folder / "answer-keys.json"
+        if not answer_keys.exists():
+            rotate(answer_keys)
         settings = Settings(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,
@@ -129,6 +133,7 @@ def running(
             rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
+            answer_keys=answer_keys,
             deployment="development",
             log_format="console",
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from rules.engine.persons import normalise_name, normalise_phone
@@ -26,6 +27,8 @@ class Profile(NamedTuple):
     real_name_verified: bool
     unit_authorised: bool
     unit_administrator: bool
+    said_at: datetime | None = None
+    """When the token was issued; None: now."""
 
 
 class Indexes(NamedTuple):
@@ -85,3 +88,26 @@ def sign_in(
     }
     account = insert(Account).values(id=profile.account_id, **values)
     writer.execute(account.on_conflict_do_update(index_elements=["id"], set_=values))
+    said = {name: values[name] for name in ("unit_code", "real_name_verified", "unit_authorised")}
+    since = min(profile.said_at or at, at)
+    writer.connection().execute(
+        _REMEMBER, {"account_id": profile.account_id, "since": since, "at": at, **said}
+    )
+
+
+_REMEMBER = text("""
+    INSERT INTO account_standing
+           (account_id, valid_from, recorded_at, unit_code, real_name_verified, unit_authorised)
+    SELECT :account_id, :since, :at, CAST(:unit_code AS varchar), :real_name_verified, :unit_authorised
+    WHERE NOT EXISTS (
+        SELECT FROM (
+            SELECT unit_code, real_name_verified, unit_authorised FROM account_standing
+            WHERE account_id = :account_id AND valid_from <= :since
+            ORDER BY valid_from DESC, recorded_at DESC LIMIT 1
+        ) AS known
+        WHERE known.unit_code IS NOT DISTINCT FROM :unit_code
+          AND known.real_name_verified = :real_name_verified AND known.unit_authorised = :unit_authorised
+    )
+    ON CONFLICT DO NOTHING
+""")
+"""What only repeats what is known of that instant is not written down again."""

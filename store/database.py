@@ -10,9 +10,19 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine
 from sqlmodel import Session
 
-from schemas.tables import accounts, backups, claims, contents, delegation, legacy, rulebook, sms
+from schemas.tables import (
+    accounts,
+    backups,
+    claims,
+    contents,
+    delegation,
+    legacy,
+    prior_reports,
+    rulebook,
+    sms,
+)
 
-TABLES = (accounts, backups, claims, contents, delegation, legacy, rulebook, sms)
+TABLES = (accounts, backups, claims, contents, delegation, legacy, prior_reports, rulebook, sms)
 """Imported together, whoever needs one: foreign keys find their tables by name."""
 
 Reader = NewType("Reader", Session)

@@ -1,13 +1,14 @@
 """Runs the cases beside the rules: what was expected, what came, and which rule no case tries."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema_rs
 
 from rules.engine.dialect import kind_of, nearest
+from rules.engine.eligibility_cases import run_eligibility
 from rules.engine.faults import CaseFailure, RulebookError
 from rules.engine.judge import Judge
 from rules.engine.load import read_checked, rule_files
@@ -18,7 +19,11 @@ from rules.engine.source import Source
 from rules.engine.thresholds import untried_thresholds
 from schemas.texts import Text
 
-_RECORDS, _MATCHING = "cases", "matching-cases"
+_RECORDS = "cases"
+_PROCEDURES: Mapping[str, Callable[[Source, Release], Iterator[CaseFailure]]] = {
+    "matching-cases": run_matching,
+    "prior-report-cases": run_eligibility,
+}
 
 
 class Case(NamedTuple):
@@ -48,7 +53,10 @@ def run_cases(folder: Path, release: Release) -> list[CaseFailure]:
     judge = Judge(release)
     failures = [failure for case in cases for failure in _run(judge, case)]
     failures += [
-        failure for source in _sources(folder, _MATCHING) for failure in run_matching(source, release)
+        failure
+        for kind, run in _PROCEDURES.items()
+        for source in _sources(folder, kind)
+        for failure in run(source, release)
     ]
     return failures or [*_untried(release, judge, cases), *_untried_thresholds(release, cases)]
 

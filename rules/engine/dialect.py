@@ -17,6 +17,7 @@ from schemas.texts import Text
 
 SCHEMAS = Path(schemas.__file__).parent / "rulebook"
 
+_PROCEDURE_CASES = {"claiming.cases": "matching-cases", "prior-report.cases": "prior-report-cases"}
 _MISLEADING = frozenset({"oneOf", "anyOf", "allOf", "if", "then", "else", "dependentSchemas"})
 _LANGUAGES = {"zh": Text("中文", "Chinese"), "en": Text("英文", "English")}
 _CLOSED = Text(
@@ -42,7 +43,7 @@ def kind_of(file: str) -> str | None:
     """The kind of a rule file by its place: the name of its schema, or None where no rule file belongs."""
     folder, _, name = file.removesuffix(".yaml").rpartition("/")
     if name.endswith(".cases"):
-        return "matching-cases" if folder == "procedures" else "cases"
+        return _PROCEDURE_CASES.get(name) if folder == "procedures" else "cases"
     if folder == "":
         return name if name in ("rulebook", "data-types", "messages") else None
     if folder == "procedures":

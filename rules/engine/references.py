@@ -19,6 +19,7 @@ def check_references(sources: Sources) -> Iterator[Fault]:
     yield from _categories(sources)
     yield from _repositories(sources)
     yield from _procedures(sources)
+    yield from _reviews(sources)
 
 
 def folder(sources: Sources, name: str) -> list[tuple[str, Source]]:
@@ -220,3 +221,11 @@ def _procedures(sources: Sources) -> Iterator[Fault]:
                     ),
                     Text("请在表单里补上这些字段。", "Add these fields to the form."),
                 )
+
+
+def _reviews(sources: Sources) -> Iterator[Fault]:
+    """Rules that tell whether a security review is missing must exist, or nothing would ever be missing."""
+    ids = [rule["id"] for _, source in folder(sources, "requirements") for rule in source.data["rules"]]
+    for _, source in folder(sources, "procedures"):
+        for i, id_ in enumerate(source.data.get("review_rules", ())):
+            yield from known(source, ("review_rules", i), id_, ids, Text("规则", "rule"))

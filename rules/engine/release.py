@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import TypeAdapter
 
+from rules.engine.eligibility import PriorReportProcedure
 from rules.engine.forms import compile_form, form_rules, places, without_annotations
 from rules.engine.matrix import ROW_FIELDS, cells, matrix_rules, scope_rules
 from rules.engine.model import Basis, Category, Cell, Choice, OutOfScope, Repository, Rulebook, Uniqueness
@@ -21,10 +22,12 @@ _Listed = TypeVar("_Listed", Category, Repository)
 
 _BASES: TypeAdapter[tuple[Basis, ...]] = TypeAdapter(tuple[Basis, ...])
 
-_PROCEDURES: Mapping[str, type[BackupCreationProcedure | ClaimingProcedure | DelegationProcedure]] = {
+_Procedure = BackupCreationProcedure | ClaimingProcedure | DelegationProcedure | PriorReportProcedure
+_PROCEDURES: Mapping[str, type[_Procedure]] = {
     "backup-creation": BackupCreationProcedure,
     "claiming": ClaimingProcedure,
     "delegation": DelegationProcedure,
+    "prior-report": PriorReportProcedure,
 }
 
 
@@ -117,6 +120,8 @@ class Release:
     def procedure(self, name: Literal["claiming"]) -> ClaimingProcedure: ...
     @overload
     def procedure(self, name: Literal["delegation"]) -> DelegationProcedure: ...
+    @overload
+    def procedure(self, name: Literal["prior-report"]) -> PriorReportProcedure: ...
     def procedure(self, name: str) -> Any:
         """What a workflow obeys.
 

@@ -1,6 +1,8 @@
 """Renders findings: the sentence and the basis come from the release that judged, never from the record."""
 
-from rules.engine.model import Citation
+from collections.abc import Iterable
+
+from rules.engine.model import Basis, Citation
 from rules.engine.release import Release
 from schemas.findings import Finding
 from schemas.texts import Language
@@ -27,8 +29,13 @@ def basis(release: Release, finding: Finding, language: Language) -> list[Citati
     Raises:
         KeyError: The finding is of another release.
     """
+    return cited(release, release.rules[finding.rule].basis, language)
+
+
+def cited(release: Release, bases: Iterable[Basis], language: Language) -> list[Citation]:
+    """References of a release in words."""
     citations = []
-    for instrument_id, article in release.rules[finding.rule].basis:
+    for instrument_id, article in bases:
         instrument = release.rulebook.instruments[instrument_id]
         zh = language == "zh"
         title = instrument.title.zh if zh else instrument.title.en

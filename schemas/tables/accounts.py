@@ -37,3 +37,21 @@ class Account(SQLModel, table=True):
     unit_authorised: bool
     unit_administrator: bool
     signed_in_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class AccountStanding(SQLModel, table=True):
+    """What the HGR service system said of an account, and since when: the history of `Account`.
+
+    Both times are kept: what a token says holds since the token was issued (`valid_from`) and is known here
+    since it was first shown (`recorded_at`). At an instant the latest statement up to then holds; of two of
+    the same instant the one recorded last.
+    """
+
+    __tablename__ = "account_standing"
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    valid_from: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
+    recorded_at: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
+    unit_code: str | None = None
+    real_name_verified: bool
+    unit_authorised: bool

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from rules.engine import model, procedures
+from rules.engine import eligibility, model, procedures
 from rules.engine.cases import read_cases, run_cases
 from rules.engine.dialect import SCHEMAS, kind_of
 from rules.engine.judge import Judge
@@ -142,6 +142,9 @@ def test_every_rule_speaks_both_languages_and_fills_in_every_word(release: Relea
         ("backup-creation", ("properties", "steps", "items"), procedures.Step),
         ("backup-creation", ("properties", "limits"), procedures.Limits),
         ("backup-creation", ("properties", "number"), procedures.NumberFormat),
+        ("prior-report", (), eligibility.PriorReportProcedure),
+        ("prior-report", ("$defs", "rule"), eligibility.EligibilityRule),
+        ("prior-report", ("properties", "quota"), eligibility.Quota),
         ("claiming", (), procedures.ClaimingProcedure),
         ("claiming", ("properties", "matching"), procedures.Matching),
         ("claiming", ("properties", "matching", "properties", "name"), procedures.NameMatching),

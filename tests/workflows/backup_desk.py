@@ -39,10 +39,13 @@ from schemas.contracts.backups import (
 from schemas.tables.backups import Backup, Notice, Operation
 from settings import Settings
 from store.accounts import Profile, sign_in
+from store.answer_keys import AnswerKeys
 from store.database import connect, reading, writing
+from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
 from store.forms import FormStore
 from store.manifests import add_manifest
+from store.quotas import Quotas
 from store.releases import Rulebooks
 from store.signers import DevelopmentSigners
 from wire.keys import KeyRing
@@ -152,7 +155,17 @@ class Desk:
         engine = connect(settings.database_url.get_secret_value(), pool_size=20)
         cipher = ColumnCipher(KeyRing.load(settings.keys_file))
         rulebooks = Rulebooks(settings.rule_signers)
-        platform = Platform(engine, cipher, FormStore(cipher), rulebooks, client, settings.task_queue)
+        platform = Platform(
+            engine,
+            cipher,
+            FormStore(cipher),
+            rulebooks,
+            client,
+            settings.task_queue,
+            AnswerKeys([]),
+            Eligibility(rulebooks),
+            Quotas(engine),
+        )
         desk = cls(platform, uuid4(), DevelopmentSigners(settings.rule_signers))
         with writing(engine) as writer:
             profile = Profile(

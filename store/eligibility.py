@@ -1,0 +1,172 @@
+"""What was so of a backup and an account at an instant: the question, the facts, the answer.
+
+Everything is read from histories, none from what is so now: delegations, what was said of the account, and
+when the number was issued. So an answer for a past instant stays right whatever has happened since.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlmodel import Session
+
+from rules.engine.eligibility import Decision, Facts, PriorReportProcedure, Quota, Reviews, decide
+from rules.engine.release import Release
+from rules.engine.signing import canonical
+from schemas.errors import Refusal
+from store.releases import Rulebooks
+
+_NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
+
+
+def is_number(number: str) -> bool:
+    """Whether a backup can have this number: whatever the old platform gave out, but no blanks."""
+    return _NUMBER.fullmatch(number) is not None
+
+
+class Question(NamedTuple):
+    """May this account use this backup number in a prior report, as of a time?"""
+
+    account_id: UUID
+    number: str
+    as_of: datetime
+
+
+class Answer(NamedTuple):
+    """What was decided, by which release, on which facts.
+
+    Attributes:
+        backup_id: None where no backup has the number.
+        input_digest: SHA-256 of question and facts, hex: equal where nothing that counts differs.
+    """
+
+    backup_id: UUID | None
+    decision: Decision
+    release: Release
+    input_digest: str
+
+
+class _Rules(NamedTuple):
+    """What one release says of prior reports, compiled.
+
+    Attributes:
+        forms: Form of each step that a rule on security reviews looks at.
+    """
+
+    release: Release
+    procedure: PriorReportProcedure
+    reviews: Reviews
+    forms: dict[str, str]
+
+
+class Eligibility:
+    """Answers by the release in force at the instant that is asked about."""
+
+    def __init__(self, rulebooks: Rulebooks) -> None:
+        self._rulebooks = rulebooks
+        self._compiled: dict[str, _Rules] = {}
+
+    def answer(self, session: Session, question: Question) -> Answer:
+        """Answer one question.
+
+        Raises:
+            Refusal: ``before_the_rules``, when no rules on prior reports were in force at the time.
+        """
+        answer = self.answers(session, [question])[0]
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    def answers(self, session: Session, questions: Sequence[Question]) -> list[Answer | Refusal]:
+        """Answer many, with one look at the histories; in the place of an answer may be its refusal."""
+        rules = {at: self._rules(session, at) for at in {question.as_of for question in questions}}
+        steps = {step for each in rules.values() if isinstance(each, _Rules) for step in each.forms}
+        asked = {
+            "numbers": [question.number for question in questions],
+            "accounts": [question.account_id for question in questions],
+            "times": [question.as_of for question in questions],
+            "steps": sorted(steps),
+        }
+        rows = session.connection().execute(_FACTS, asked).all()
+        return [
+            _answer(question, judging, row)
+            if isinstance(judging := rules[question.as_of], _Rules)
+            else judging
+            for question, row in zip(questions, rows, strict=True)
+        ]
+
+    def quota(self, session: Session, at: datetime) -> Quota:
+        """How much one system may ask.
+
+        Raises:
+            Refusal: ``before_the_rules``.
+        """
+        rules = self._rules(session, at)
+        if isinstance(rules, Refusal):
+            raise rules
+        return rules.procedure.quota
+
+    def _rules(self, session: Session, at: datetime) -> _Rules | Refusal:
+        try:
+            release = self._rulebooks.in_force(session, at).release
+            if release.digest not in self._compiled:
+                self._compiled[release.digest] = _compile(release)
+            return self._compiled[release.digest]
+        except (KeyError, Refusal):
+            return Refusal("before_the_rules")
+
+
+def _compile(release: Release) -> _Rules:
+    procedure = release.procedure("prior-report")
+    subjects = {release.rules[id_].subject for id_ in procedure.review_rules}
+    steps = release.procedure("backup-creation").steps
+    forms = {step.id: step.form for step in steps if step.form in subjects}
+    return _Rules(release, procedure, Reviews(release.rules, procedure.review_rules), forms)
+
+
+def _answer(question: Question, rules: _Rules, row: Row[Any]) -> Answer:
+    bodies = {rules.forms[step]: body for step, body in (row.bodies or {}).items() if step in rules.forms}
+    delegate = row.delegate_id == question.account_id
+    facts = Facts(
+        numbered=row.backup_id is not None,
+        delegate=delegate,
+        real_name_verified=bool(row.real_name_verified),
+        unit_authorised=bool(row.unit_authorised),
+        unit_of_backup=delegate and row.held_for == row.unit_code,
+        security_reviewed=rules.reviews.reviewed(bodies),
+    )
+    asked = {
+        "account": str(question.account_id),
+        "number": question.number,
+        "as_of": question.as_of.isoformat(),
+    }
+    digest = hashlib.sha256(canonical({**asked, **facts._asdict()})).hexdigest()
+    return Answer(row.backup_id, decide(rules.procedure, facts), rules.release, digest)
+
+
+_FACTS = text("""
+    SELECT backup.id AS backup_id, delegation.delegate_id, delegation.unit_code AS held_for,
+           standing.unit_code, standing.real_name_verified, standing.unit_authorised, saved.bodies
+    FROM unnest(CAST(:numbers AS varchar[]), CAST(:accounts AS uuid[]), CAST(:times AS timestamptz[]))
+         WITH ORDINALITY AS asked (number, account_id, as_of, place)
+    LEFT JOIN backup
+         ON backup.number = asked.number AND COALESCE(backup.closed_at, backup.created_at) <= asked.as_of
+    LEFT JOIN delegation
+         ON delegation.backup_id = backup.id AND delegation.since <= asked.as_of
+        AND (delegation.until IS NULL OR delegation.until > asked.as_of)
+    LEFT JOIN LATERAL (
+        SELECT unit_code, real_name_verified, unit_authorised FROM account_standing
+        WHERE account_id = asked.account_id AND valid_from <= asked.as_of
+        ORDER BY valid_from DESC, recorded_at DESC LIMIT 1
+    ) AS standing ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(step.step, form_content.body) AS bodies
+        FROM backup_step AS step JOIN form_content ON form_content.id = step.content_id
+        WHERE step.backup_id = backup.id AND step.step = ANY(:steps)
+    ) AS saved ON true
+    ORDER BY asked.place
+""")
