@@ -52,6 +52,8 @@ TRANSACTION = timedelta(seconds=20)
 MOVING = timedelta(minutes=2)
 """A move of any size is one transaction as well, of which no sign of life can be had."""
 SENDING = timedelta(seconds=30)
+ANSWERING = timedelta(milliseconds=500)
+"""How long the look-up waits for the answer to go out: what a match makes to do must not slow its answer."""
 OPENING = timedelta(minutes=1)
 """How long a claim waits to be opened: a crash can take the very update away that was to open it."""
 SETTLING = timedelta(seconds=1)
@@ -123,8 +125,9 @@ class Claim:
     # --- effects ----------------------------------------------------------------------------------
 
     async def _issue_code(self) -> None:
-        """Look up, and send on a match: apart from the answer, which has gone out by now."""
+        """Look up, and send on a match: apart from the answer, which goes out first."""
         asked = self._progress.asked
+        await workflow.sleep(ANSWERING, summary="先答复，后核对")
         issued = await workflow.execute_activity_method(
             ClaimActivities.issue_code,
             self._order(f"code {asked}"),
