@@ -108,7 +108,9 @@ class Person:
         return await self.asks("POST", "/v1/unit-claims", json=said, **request)
 
     async def notices(self) -> list[str]:
-        return [notice["kind"] for notice in (await self.gets("/v1/me/notices"))["notices"]]
+        """Kinds of the notices on claims; every account has one on its attribution as well."""
+        kinds = [notice["kind"] for notice in (await self.gets("/v1/me/notices"))["notices"]]
+        return [kind for kind in kinds if kind != "attribution"]
 
 
 class Town:

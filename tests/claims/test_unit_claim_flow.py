@@ -189,7 +189,7 @@ async def test_within_seven_days_the_move_can_be_taken_back(town: Town, time_ski
     assert (await unit.reverses(claim, unit.second)).json()["state"] == "reversed"
     assert town.holders(old) == {None: 3}
     assert "unit_claim_reversed" in await unit.delegate.notices()
-    stored = "SELECT reason FROM claim_reversal r JOIN unit_claim u ON reversal_id = r.id WHERE u.id = :id"
+    stored = "SELECT r.reason FROM claim_reversal r JOIN unit_claim u ON reversal_id = r.id WHERE u.id = :id"
     reason = bytes(town.value(stored, id=claim))
     assert "周示例".encode() not in reason
     assert refusal(await unit.reverses(claim, unit.second)) == CLOSED
