@@ -13,6 +13,7 @@ import settings as configuration
 from activities.attribution import AttributionActivities
 from activities.backups import BackupActivities
 from activities.claims import ClaimActivities
+from activities.delegation import DelegationActivities
 from activities.deposits import DepositActivities
 from activities.manifests import ManifestActivities
 from activities.repositories import Cncb, Offline
@@ -30,6 +31,7 @@ from wire.keys import KeyRing
 from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
 from workflows.claim import Claim
+from workflows.delegation import Handover
 from workflows.rule_comparison import RuleComparison
 from workflows.unit_claim import UnitClaim
 
@@ -57,10 +59,11 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     messages = SmsActivities(engine, cipher, chosen(settings, engine))
     claims = ClaimActivities(engine, rulebooks, cipher)
     unit_claims = UnitClaimActivities(engine, rulebooks, cipher)
+    delegation = DelegationActivities(engine, rulebooks)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[Attribution, BackupCreation, Claim, RuleComparison, UnitClaim],
+        workflows=[Attribution, BackupCreation, Claim, Handover, RuleComparison, UnitClaim],
         activities=[
             attributions.attribute,
             backups.record_step,
@@ -85,6 +88,10 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             unit_claims.move_unit_claim,
             unit_claims.reverse_unit_claim,
             unit_claims.lapse_unit_claim,
+            delegation.open_handover,
+            delegation.decide_handover,
+            delegation.move_handover,
+            delegation.lapse_handover,
         ],
         activity_executor=threads,
         max_concurrent_activities=THREADS,

@@ -2,54 +2,67 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import SQLModel
 
 from schemas.contracts.backups import Message
-from schemas.contracts.claims import ClaimOrder
 from schemas.errors import Refusal
 from store.database import Writer, writing
 from wire.refusals import failure
 
 Answer = TypeVar("Answer", bound=Message)
-Claim = TypeVar("Claim")
+Case = TypeVar("Case")
+
+
+class Order(Protocol):
+    """What is asked."""
+
+    @property
+    def operation_id(self) -> UUID:
+        """Row of the ledger."""
+
+    @property
+    def case_id(self) -> UUID:
+        """The claim or handover it is about."""
 
 
 def once(
     engine: Engine,
-    order: ClaimOrder,
+    order: Order,
     kind: str,
     model: type[Answer],
-    lock: Callable[[Writer], Claim],
-    effect: Callable[[Writer, Claim], Answer],
+    lock: Callable[[Writer], Case],
+    effect: Callable[[Writer, Case], Answer],
 ) -> Answer:
     """Run an effect and keep its answer; an operation that has one gets it again.
 
-    The claim is locked first: what is read after that is what an overlapping attempt has left behind.
+    The case, a claim or a handover, is locked first: what is read after that is what an overlapping attempt
+    has left behind.
 
     Args:
         engine: The database.
-        order: What is asked, and of which claim.
+        order: What is asked.
         kind: What the ledger calls it.
         model: Of the answer.
-        lock: Locks the claim's row and gives it.
-        effect: Changes the claim.
+        lock: Locks the row of the case and gives it.
+        effect: Changes the case.
 
     Raises:
         ApplicationError: A `Refusal` of lock or effect; nothing was changed.
     """
     try:
         with writing(engine) as writer:
-            claim = lock(writer)
+            case = lock(writer)
             outcome = writer.connection().execute(_OUTCOME, {"operation_id": order.operation_id}).scalar()
             if outcome is not None:
                 return model.model_validate(outcome)
-            answer = effect(writer, claim)
+            answer = effect(writer, case)
             now = datetime.now(UTC)
-            asked = {"id": order.operation_id, "case_id": order.claim_id, "kind": kind, "asked_at": now}
+            asked = {"id": order.operation_id, "case_id": order.case_id, "kind": kind, "asked_at": now}
             answered = {"outcome": answer.model_dump(mode="json"), "finished_at": now}
             writer.connection().execute(_ANSWER, {**asked, "request_digest": "", **answered})
             return answer

@@ -208,11 +208,11 @@ def _group(writer: Writer, claim: UnitClaim, policy: ClaimingProcedure) -> list[
 
 
 def _administers(person: Person | None, claim: UnitClaim) -> bool:
-    return person is not None and person.may_administer and person.unit_code == claim.unit_code
+    return person is not None and person.administers(claim.unit_code)
 
 
 def _belongs(person: Person | None, claim: UnitClaim) -> bool:
-    return person is not None and person.may_hold and person.unit_code == claim.unit_code
+    return person is not None and person.belongs_to(claim.unit_code)
 
 
 def _all_authorised(writer: Writer, claim: UnitClaim) -> bool:

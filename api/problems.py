@@ -31,6 +31,7 @@ from api.language import TAGS, language
 from api.problem_pages import router as problem_pages
 from schemas.errors import Refusal
 from schemas.http.backups import StepView
+from schemas.http.delegation import PreviewView
 from schemas.texts import Language, Text
 
 log = structlog.get_logger()
@@ -92,6 +93,21 @@ class StaleRevision(Refusal):
 
     def __init__(self, current: StepView) -> None:
         super().__init__("stale_revision", revision=current.revision)
+        self.current = current
+
+
+class BackupsChangedProblem(Problem):
+    """The problem ``backups_changed``."""
+
+    current: PreviewView
+    """The preview as it is now, with the digest to confirm."""
+
+
+class BackupsChanged(Refusal):
+    """``backups_changed``, with the preview as it is now."""
+
+    def __init__(self, current: PreviewView) -> None:
+        super().__init__("backups_changed")
         self.current = current
 
 
@@ -186,7 +202,7 @@ def problem(
     facts = {name: fact for name, fact in refusal.facts.items() if name != "pointer"}
     content = described(request, refusal, fields)
     current = {}
-    if isinstance(refusal, StaleRevision):
+    if isinstance(refusal, StaleRevision | BackupsChanged):
         current["current"] = refusal.current.model_dump(mode="json")
     return JSONResponse(
         content.model_dump() | facts | current,

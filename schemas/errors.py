@@ -6,6 +6,7 @@ such as the place in it or a limit.
 """
 
 from schemas.claim_errors import CLAIM_ERRORS
+from schemas.delegation_errors import DELEGATION_ERRORS
 from schemas.eligibility_errors import ELIGIBILITY_ERRORS
 from schemas.platform_errors import PLATFORM_ERRORS, Error
 from schemas.texts import Text
@@ -61,6 +62,6 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
 
 
 ERRORS: dict[str, Error] = {
-    error.code: error for error in (*PLATFORM_ERRORS, *CLAIM_ERRORS, *ELIGIBILITY_ERRORS)
+    error.code: error for error in (*PLATFORM_ERRORS, *CLAIM_ERRORS, *DELEGATION_ERRORS, *ELIGIBILITY_ERRORS)
 }
 """The table, by code."""

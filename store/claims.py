@@ -43,6 +43,14 @@ class Person(NamedTuple):
     may_hold: bool
     may_administer: bool
 
+    def belongs_to(self, unit_code: str) -> bool:
+        """Whether backups may be moved to it for this unit."""
+        return self.may_hold and self.unit_code == unit_code
+
+    def administers(self, unit_code: str) -> bool:
+        """Whether it decides for this unit."""
+        return self.may_administer and self.unit_code == unit_code
+
 
 def count(
     writer: Writer, policy: ClaimingProcedure, claim: ClaimBase, operation_id: UUID, at: datetime

@@ -121,6 +121,13 @@ def undo(connection: Connection, *, operation_id_of_move: UUID, operation_id: UU
     return Undone(total, 0)
 
 
+def digest(ids: ColumnElement[UUID]) -> ColumnElement[str]:
+    """An aggregate: SHA-256 of ids in their order, hex. A set of backups is known by it (摘要)."""
+    nothing: ColumnElement[bytes] = literal_column("''::bytea")
+    joined = func.string_agg(func.uuid_send(ids), aggregate_order_by(nothing, ids))
+    return func.encode(func.sha256(func.coalesce(joined, nothing)), "hex")
+
+
 _GIVEN = any_(bindparam("registrants", type_=ARRAY(Uuid)))
 _LOCK = (
     select(_REGISTRANTS.c.id).where(_REGISTRANTS.c.id == _GIVEN).order_by(_REGISTRANTS.c.id).with_for_update()
@@ -154,13 +161,8 @@ _NOTED = (
     )
     .cte("noted")
 )
-_NOTHING: ColumnElement[bytes] = literal_column("''::bytea")
-_IDS = func.string_agg(func.uuid_send(_TAKEN.c.id), aggregate_order_by(_NOTHING, _TAKEN.c.id))
 _MOVE = (
-    select(
-        func.count().label("moved"),
-        func.encode(func.sha256(func.coalesce(_IDS, _NOTHING)), "hex").label("digest"),
-    )
+    select(func.count().label("moved"), digest(_TAKEN.c.id).label("digest"))
     .select_from(_TAKEN)
     .add_cte(_NOTED)
 )

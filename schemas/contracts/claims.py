@@ -92,6 +92,11 @@ class ClaimOrder(Message):
     claim_id: UUID
     at: datetime
 
+    @property
+    def case_id(self) -> UUID:
+        """What the ledger files it under."""
+        return self.claim_id
+
 
 class TryCode(ClaimOrder):
     """Compare a code and count the try."""
