@@ -16,6 +16,7 @@ from activities.claims import ClaimActivities
 from activities.delegation import DelegationActivities
 from activities.deposits import DepositActivities
 from activities.manifests import ManifestActivities
+from activities.prior_reports import PriorReportActivities
 from activities.repositories import Cncb, Offline
 from activities.rulebooks import RulebookActivities
 from activities.sms.choice import chosen
@@ -23,6 +24,7 @@ from activities.sms.outbox import SmsActivities
 from activities.unit_claims import UnitClaimActivities
 from settings import Settings
 from store.database import connect as connect_database
+from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
 from store.forms import FormStore
 from store.releases import Rulebooks
@@ -32,6 +34,7 @@ from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
 from workflows.claim import Claim
 from workflows.delegation import Handover
+from workflows.prior_report import PriorReport
 from workflows.rule_comparison import RuleComparison
 from workflows.unit_claim import UnitClaim
 
@@ -60,10 +63,11 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     claims = ClaimActivities(engine, rulebooks, cipher)
     unit_claims = UnitClaimActivities(engine, rulebooks, cipher)
     delegation = DelegationActivities(engine, rulebooks)
+    prior_reports = PriorReportActivities(engine, Eligibility(rulebooks))
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[Attribution, BackupCreation, Claim, Handover, RuleComparison, UnitClaim],
+        workflows=[Attribution, BackupCreation, Claim, Handover, PriorReport, RuleComparison, UnitClaim],
         activities=[
             attributions.attribute,
             backups.record_step,
@@ -88,6 +92,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             unit_claims.move_unit_claim,
             unit_claims.reverse_unit_claim,
             unit_claims.lapse_unit_claim,
+            prior_reports.record_prior_report,
             delegation.open_handover,
             delegation.decide_handover,
             delegation.move_handover,

@@ -133,7 +133,10 @@ class UnitClaimActivities:
 
     @activity.defn
     def reverse_unit_claim(self, order: contract.Reverse) -> contract.ClaimStands:
-        """Take a move back (撤销): all of it, or nothing. Refuses ``not_allowed``, ``claim_closed``."""
+        """Take a move back (撤销): all of it, or nothing.
+
+        Refuses ``not_allowed``, ``claim_closed``, ``used_in_prior_report``.
+        """
 
         def effect(writer: Writer, claim: UnitClaim) -> contract.ClaimStands:
             decider = claims.lock_accounts(writer, [order.account_id]).get(order.account_id)
@@ -148,6 +151,8 @@ class UnitClaimActivities:
                 operation_id=order.operation_id,
                 at=order.at,
             )
+            if undone.used:
+                raise Refusal("used_in_prior_report")
             if undone.gone_on:
                 return _stands(claim).model_copy(update={"went_on": undone.gone_on})
             _end(claim, "reversed", order.at, None)

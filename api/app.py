@@ -21,6 +21,7 @@ from api import (
     eligibility,
     health,
     notices,
+    prior_reports,
     problems,
     procedures,
     rules,
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         unit_claims.router,
         delegation.router,
         eligibility.router,
+        prior_reports.router,
         sms.router(configured),
         health.router(_checks(app), _service_info(configured)),
     ):

@@ -21,7 +21,7 @@ from schemas.http import backups
 from schemas.http import eligibility as http
 from schemas.texts import Language
 from store.database import reading
-from store.eligibility import Answer, Question, is_number
+from store.eligibility import Answer, Question, require_answerable
 
 router = APIRouter(tags=["prior report"], route_class=StrictRoute)
 
@@ -118,16 +118,9 @@ def list_public_keys(platform: PlatformDep) -> http.PublicKeySet:
 
 
 def _question(body: http.NewEligibilityCheck, now: datetime) -> Question:
-    """What is asked.
-
-    Raises:
-        Refusal: ``number_malformed`` or ``time_in_future``, with the place of the field.
-    """
-    if not is_number(body.backup_number):
-        raise Refusal("number_malformed", pointer="/backup_number")
-    if body.as_of is not None and body.as_of > now:
-        raise Refusal("time_in_future", pointer="/as_of")
-    return Question(body.account, body.backup_number, (body.as_of or now).astimezone(UTC))
+    question = Question(body.account, body.backup_number, (body.as_of or now).astimezone(UTC))
+    require_answerable(question, now)
+    return question
 
 
 def _question_or_problem(request: Request, item: dict[str, Any], now: datetime) -> Question | Problem:

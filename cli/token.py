@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from api import eligibility, prior_reports
 from api.auth import Role
-from api.eligibility import SCOPE
 from api.tokens import HOURS, PEOPLE, UNITS, DevelopmentIssuer
 
 SERVICE = "hgr-service-system"
@@ -58,7 +58,7 @@ def token(
     """签发开发用令牌（仅限开发环境） / Sign a token, for development only."""
     issuer = DevelopmentIssuer(folder / "issuer")
     if service:
-        signed = issuer.service_token(SERVICE, SCOPE, hours=hours)
+        signed = issuer.service_token(SERVICE, f"{eligibility.SCOPE} {prior_reports.SCOPE}", hours=hours)
     else:
         signed = issuer.token(
             person,

@@ -38,4 +38,29 @@ ELIGIBILITY_ERRORS = (
              "Try again later. The operator has to make a key with hgrip answer-key and set "
              "HGRIP_ANSWER_KEYS."),
     ),
+    Error(
+        "number_unknown", 404, False,
+        Text("没有这个备份编号", "There is no such backup number"),
+        Text("请照备份平台所示核对备份编号。", "Check the number against what the backup platform shows."),
+    ),
+    Error(
+        "not_eligible", 409, False,
+        Text("该备份当时不能用于此账号的事先报告", "The account could not use this backup at the time"),
+        Text("未作登记。请核对账号、备份编号和使用时间。",
+             "Nothing was recorded. Check account, backup number and time."),
+    ),
+    Error(
+        "recorded_otherwise", 409, False,
+        Text("该报告已登记，内容不同", "The report is recorded already, with other content"),
+        Text("同一报告和备份编号只登记一次，账号和使用时间不能更改。请核对报告编号。",
+             "Report and backup number are recorded once; account and time do not change. Check the id of "
+             "the report."),
+    ),
+    Error(
+        "used_in_prior_report", 409, False,
+        Text("备份已用于事先报告", "A prior report has used the backup"),
+        Text("已用于事先报告的备份不能撤回，也不能从报告人处收回；现未作任何改动。请先在人遗系统处理该报告。",
+             "A backup that a prior report has used is neither withdrawn nor taken from who reported. "
+             "Nothing was changed. Settle the report in the HGR service system first."),
+    ),
 )  # fmt: skip

@@ -21,11 +21,7 @@ from schemas.errors import Refusal
 from store.releases import Rulebooks
 
 _NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
-
-
-def is_number(number: str) -> bool:
-    """Whether a backup can have this number: whatever the old platform gave out, but no blanks."""
-    return _NUMBER.fullmatch(number) is not None
+"""What a backup number can be: whatever the old platform gave out, but no blanks."""
 
 
 class Question(NamedTuple):
@@ -34,6 +30,23 @@ class Question(NamedTuple):
     account_id: UUID
     number: str
     as_of: datetime
+
+
+def require_answerable(question: Question, now: datetime, time: str = "/as_of") -> None:
+    """Refuse what cannot be asked.
+
+    Args:
+        question: What is asked.
+        now: The present.
+        time: JSON pointer of the instant in the request.
+
+    Raises:
+        Refusal: ``number_malformed`` or ``time_in_future``, with the place of the field.
+    """
+    if not _NUMBER.fullmatch(question.number):
+        raise Refusal("number_malformed", pointer="/backup_number")
+    if question.as_of > now:
+        raise Refusal("time_in_future", pointer=time)
 
 
 class Answer(NamedTuple):

@@ -27,10 +27,11 @@ from sqlmodel import SQLModel
 
 from schemas.tables.backups import Backup, BackupState, Delegation
 from schemas.tables.legacy import LegacyDraft, LegacyRegistrant
+from schemas.tables.prior_reports import PriorReport
 
-_BACKUPS, _DELEGATIONS, _REGISTRANTS, _DRAFTS = (
+_BACKUPS, _DELEGATIONS, _REGISTRANTS, _DRAFTS, _REPORTS = (
     SQLModel.metadata.tables[str(table.__tablename__)]
-    for table in (Backup, Delegation, LegacyRegistrant, LegacyDraft)
+    for table in (Backup, Delegation, LegacyRegistrant, LegacyDraft, PriorReport)
 )
 
 
@@ -60,10 +61,12 @@ class Undone:
     Attributes:
         count: Backups that nobody holds again.
         gone_on: Backups of the move that are no longer with the one who got them; then nothing was changed.
+        used: Backups of the move that a prior report has used since; then nothing was changed either.
     """
 
     count: int
     gone_on: int
+    used: int = 0
 
 
 def move(
@@ -117,6 +120,10 @@ def undo(connection: Connection, *, operation_id_of_move: UUID, operation_id: UU
         attempt.rollback()
         return Undone(0, total - ended)
     connection.execute(_LET_GO, {**of_move, "ended": operation_id})
+    used: int = connection.execute(_COUNT_USED, of_move).scalar_one()
+    if used:  # seen under the locks of the backups: whoever records a report holds them as well
+        attempt.rollback()
+        return Undone(0, 0, used)
     attempt.commit()
     return Undone(total, 0)
 
@@ -174,6 +181,9 @@ _REGISTRANTS_OF = (
     .where(_BACKUPS.c.id == _DELEGATIONS.c.backup_id, _OF_MOVE, _BACKUPS.c.registrant_id.is_not(None))
 )
 _COUNT_MOVED = select(func.count()).select_from(_DELEGATIONS).where(_OF_MOVE)
+_COUNT_USED = select(func.count(_REPORTS.c.backup_id.distinct())).where(
+    _OF_MOVE, _REPORTS.c.backup_id == _DELEGATIONS.c.backup_id, _REPORTS.c.used_at >= _DELEGATIONS.c.since
+)
 _END = (
     update(_DELEGATIONS)
     .where(_OF_MOVE, _DELEGATIONS.c.until.is_(None))

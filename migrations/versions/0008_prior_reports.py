@@ -33,7 +33,6 @@ def upgrade() -> None:
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reported_by", sa.Uuid(), nullable=False),
-        sa.Column("operation_id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"]),
         sa.ForeignKeyConstraint(["backup_id"], ["backup.id"]),
         sa.PrimaryKeyConstraint("backup_id", "report_id"),

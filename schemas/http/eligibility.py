@@ -12,7 +12,10 @@ from schemas.http.claims import Id
 
 MOST = 500
 """Questions of one batch."""
-_EXAMPLE = {"account": "0b7f6c1e-3d43-5d1c-9c83-5b8f0a4f7f10", "backup_number": "BF2026112300001"}
+_EXAMPLE: dict[str, Any] = {
+    "account": "0b7f6c1e-3d43-5d1c-9c83-5b8f0a4f7f10",
+    "backup_number": "BF2026112300001",
+}
 
 Number = Annotated[str, Field(max_length=200, description="Backup number")]
 Instant = Annotated[AwareDatetime, Field(strict=False)]
@@ -84,3 +87,30 @@ class PublicKeySet(BaseModel):
     """A JSON Web Key Set (RFC 7517); the first key signs now."""
 
     keys: list[PublicKeyView]
+
+
+class NewPriorReport(Request):
+    """A prior report of the HGR service system used a backup."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"report_id": "SXBG-2026-000123", **_EXAMPLE, "used_at": "2026-11-23T09:30:00+08:00"}
+        }
+    )
+
+    report_id: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Of the HGR service system; no person in it"
+    )
+    backup_number: Number
+    account: Id = Field(description="Who reports")
+    used_at: Instant = Field(description="When the report used the backup")
+
+
+class PriorReportView(BaseModel):
+    """A recorded prior report."""
+
+    report_id: str
+    backup_number: str
+    account: UUID
+    used_at: datetime
+    recorded_at: datetime

@@ -18,7 +18,6 @@ class PriorReport(SQLModel, table=True):
     used_at: datetime = Field(sa_type=DateTime(timezone=True), description="When it was used there")
     recorded_at: datetime = Field(sa_type=DateTime(timezone=True), description="When this was told here")
     reported_by: UUID = Field(description="The system that told it")
-    operation_id: UUID
 
 
 class ServiceQuota(SQLModel, table=True):

@@ -207,6 +207,21 @@ async def test_after_seven_days_it_stays(town: Town, time_skipper: TimeSkipper) 
     assert town.holders(old) == {unit.delegate.account: 3}
 
 
+async def test_what_a_prior_report_has_used_is_not_taken_back_at_all(town: Town) -> None:
+    unit = await Hospital.built(town)
+    old = town.registrant(unit.unit)
+    claim = await unit.moves(old)
+    used = text(
+        "INSERT INTO prior_report (backup_id, report_id, account_id, used_at, recorded_at, reported_by)"
+        " SELECT id, 'R-1', delegate_id, now(), now(), gen_random_uuid() FROM backup"
+        " WHERE registrant_id = :id LIMIT 1"
+    )
+    with town.engine.begin() as connection:
+        connection.execute(used, {"id": old.id})
+    assert refusal(await unit.reverses(claim, unit.first)) == (409, "used_in_prior_report")
+    assert town.holders(old) == {unit.delegate.account: 3}
+
+
 async def test_what_has_partly_gone_on_is_not_taken_back_at_all(town: Town) -> None:
     unit = await Hospital.built(town)
     old = town.registrant(unit.unit)

@@ -28,7 +28,7 @@ class Desk(Deployment):
         super().start()
         self.service = self.system("hgr-service-system")
 
-    def system(self, client: str, scope: str = "eligibility") -> httpx2.Client:
+    def system(self, client: str, scope: str = "eligibility prior-reports") -> httpx2.Client:
         """An HTTP client with a token by client credentials."""
         token = self.issuer.service_token(client, scope)
         return self.visitor({"Authorization": f"Bearer {token}", "Accept-Language": "en"})
