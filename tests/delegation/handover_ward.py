@@ -83,14 +83,22 @@ class Ward:
         assert answer.status_code == 201, answer.text
         return f"/v1/backups/{answer.json()['backup_id']}"
 
+    def names(self, of: Person | None, to: Person | None) -> dict[str, str]:
+        return {"from": str((of or self.old).account), "to": str((to or self.heir).account)}
+
     async def previews(
-        self, to: Person | None = None, by: Person | None = None, **said: Any
+        self,
+        to: Person | None = None,
+        *,
+        of: Person | None = None,
+        by: Person | None = None,
+        **said: Any,
     ) -> httpx2.Response:
-        body = {"from": str(self.old.account), "to": str((to or self.heir).account), **said}
+        body = self.names(of, to) | said
         return await (by or self.chief).asks("POST", "/v1/handovers/previews", json=body)
 
-    async def previewed(self, to: Person | None = None) -> Any:
-        answer = await self.previews(to)
+    async def previewed(self, to: Person | None = None, of: Person | None = None) -> Any:
+        answer = await self.previews(to, of=of)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -98,11 +106,13 @@ class Ward:
         self,
         digest: str,
         to: Person | None = None,
+        *,
+        of: Person | None = None,
         by: Person | None = None,
         key: str | None = None,
         **said: Any,
     ) -> httpx2.Response:
-        body = {"from": str(self.old.account), "to": str((to or self.heir).account), "digest": digest, **said}
+        body = self.names(of, to) | {"digest": digest} | said
         return await (by or self.chief).asks("POST", "/v1/handovers", key, json=body)
 
     async def hands_over(self, state: str = "moved") -> Any:
