@@ -98,13 +98,7 @@ class Eligibility:
         """Answer many, with one look at the histories; in the place of an answer may be its refusal."""
         rules = {at: self._rules(session, at) for at in {question.as_of for question in questions}}
         steps = {step for each in rules.values() if isinstance(each, _Rules) for step in each.forms}
-        asked = {
-            "numbers": [question.number for question in questions],
-            "accounts": [question.account_id for question in questions],
-            "times": [question.as_of for question in questions],
-            "steps": sorted(steps),
-        }
-        rows = session.connection().execute(_FACTS, asked).all()
+        rows = _look_up(session, questions, sorted(steps))
         return [
             _answer(question, judging, row)
             if isinstance(judging := rules[question.as_of], _Rules)
@@ -141,6 +135,15 @@ def _compile(release: Release) -> _Rules:
     return _Rules(release, procedure, Reviews(release.rules, procedure.review_rules), forms)
 
 
+def _look_up(session: Session, questions: Sequence[Question], steps: list[str]) -> Sequence[Row[Any]]:
+    """The facts of each question, in their order."""
+    if len(questions) == 1:
+        return session.connection().execute(_FACTS_OF_ONE, {**questions[0]._asdict(), "steps": steps}).all()
+    accounts, numbers, times = zip(*questions, strict=True) if questions else ((), (), ())
+    asked = {"accounts": list(accounts), "numbers": list(numbers), "times": list(times), "steps": steps}
+    return session.connection().execute(_FACTS_OF_MANY, asked).all()
+
+
 def _answer(question: Question, rules: _Rules, row: Row[Any]) -> Answer:
     bodies = {rules.forms[step]: body for step, body in (row.bodies or {}).items() if step in rules.forms}
     delegate = row.delegate_id == question.account_id
@@ -161,11 +164,10 @@ def _answer(question: Question, rules: _Rules, row: Row[Any]) -> Answer:
     return Answer(row.backup_id, decide(rules.procedure, facts), rules.release, digest)
 
 
-_FACTS = text("""
+_FACTS = """
     SELECT backup.id AS backup_id, delegation.delegate_id, delegation.unit_code AS held_for,
            standing.unit_code, standing.real_name_verified, standing.unit_authorised, saved.bodies
-    FROM unnest(CAST(:numbers AS varchar[]), CAST(:accounts AS uuid[]), CAST(:times AS timestamptz[]))
-         WITH ORDINALITY AS asked (number, account_id, as_of, place)
+    FROM {asked}
     LEFT JOIN backup
          ON backup.number = asked.number AND COALESCE(backup.closed_at, backup.created_at) <= asked.as_of
     LEFT JOIN delegation
@@ -182,4 +184,15 @@ _FACTS = text("""
         WHERE step.backup_id = backup.id AND step.step = ANY(:steps)
     ) AS saved ON true
     ORDER BY asked.place
-""")
+"""
+_MANY = """
+    unnest(CAST(:accounts AS uuid[]), CAST(:numbers AS varchar[]), CAST(:times AS timestamptz[]))
+    WITH ORDINALITY AS asked (account_id, number, as_of, place)
+"""
+_ONE = """
+    (SELECT CAST(:account_id AS uuid), CAST(:number AS varchar), CAST(:as_of AS timestamptz), 1)
+    AS asked (account_id, number, as_of, place)
+"""
+_FACTS_OF_MANY = text(_FACTS.replace("{asked}", _MANY))
+_FACTS_OF_ONE = text(_FACTS.replace("{asked}", _ONE))
+"""The same for one question: PostgreSQL plans it once, not each time anew as it does for lists."""
