@@ -1,5 +1,7 @@
 """Prior reports over HTTP: recorded once, in the way of what would undo them, told without a person."""
 
+import base64
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 from eligibility_desk import SOON, Desk, now
+
+from api.tokens import PEOPLE
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +79,23 @@ def test_only_a_system_with_that_scope_may_tell(desk: Desk, number: str) -> None
     with desk.system("asks-only", "eligibility") as asks, desk.account("zhang") as zhang:
         for other in (asks, zhang):
             assert other.post("/v1/prior-reports", json=report(desk, number)).status_code == 403
+
+
+def test_neither_answers_nor_logs_name_a_person(
+    desk: Desk, number: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = [desk.check(person, number) for person in ("zhang", "li")]
+    answers = [told(desk, report(desk, number, report_id=f"R-{person}")).json() for person in ("zhang", "li")]
+    signed = "".join(payload_of(answer["jws"]) for answer in asked)
+    shown = (
+        json.dumps([asked, answers], ensure_ascii=False) + signed + caplog.text + "".join(capfd.readouterr())
+    )
+    assert number in shown
+    for person in PEOPLE.values():
+        assert person.name not in shown
+        assert person.phone.removeprefix("+86") not in shown
+
+
+def payload_of(jws: str) -> str:
+    payload = jws.split(".")[1]
+    return base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
