@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jsonschema_rs
 
+from rules.engine.delegation_cases import run_delegation
 from rules.engine.dialect import kind_of, nearest
 from rules.engine.eligibility_cases import run_eligibility
 from rules.engine.faults import CaseFailure, RulebookError
@@ -21,6 +22,7 @@ from schemas.texts import Text
 
 _RECORDS = "cases"
 _PROCEDURES: Mapping[str, Callable[[Source, Release], Iterator[CaseFailure]]] = {
+    "delegation-cases": run_delegation,
     "matching-cases": run_matching,
     "prior-report-cases": run_eligibility,
 }

@@ -17,7 +17,11 @@ from schemas.texts import Text
 
 SCHEMAS = Path(schemas.__file__).parent / "rulebook"
 
-_PROCEDURE_CASES = {"claiming.cases": "matching-cases", "prior-report.cases": "prior-report-cases"}
+_PROCEDURE_CASES = {
+    "claiming.cases": "matching-cases",
+    "delegation.cases": "delegation-cases",
+    "prior-report.cases": "prior-report-cases",
+}
 _MISLEADING = frozenset({"oneOf", "anyOf", "allOf", "if", "then", "else", "dependentSchemas"})
 _LANGUAGES = {"zh": Text("中文", "Chinese"), "en": Text("英文", "English")}
 _CLOSED = Text(
