@@ -1,34 +1,22 @@
 """Handovers (移交): an administrator gives all backups of one delegate to another person of the unit."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Response
-from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
-from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateStage
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
 
-from api import delegation_views
+from api import delegation_views, handover_requests
 from api.accounts import Member, viewer
 from api.auth import Identity
 from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, asked
-from api.claim_requests import Administrator, changed
-from api.commands import RETRY_AFTER, TAKEN, carried_out
+from api.claim_requests import Administrator
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from api.problems import BackupsChanged, BackupsChangedProblem
-from schemas.contracts import delegation as contract
-from schemas.delegation import Consent
 from schemas.errors import Refusal
 from schemas.http import delegation as http
 from schemas.http.backups import Pagination
@@ -39,8 +27,6 @@ from store import handovers, queries
 from store.database import reading
 from store.handovers import Holding
 from store.operations import Asked
-from wire import search_attributes
-from workflows.delegation import Handover as Workflow
 
 router = APIRouter(prefix="/v1", tags=["handover"], route_class=StrictRoute)
 
@@ -96,7 +82,7 @@ async def create_handover(
     change = asked(platform, who.account_id, row.id, "handover", str(key), said)
     if not await run_in_threadpool(_was_asked, platform, change):
         await run_in_threadpool(_preview, platform, who, body, spoken)
-    view = await _begun(platform, who, change, row, spoken, response)
+    view = await handover_requests.begun(platform, who, change, row, spoken, response)
     if view.state == "changed":
         raise BackupsChanged(await run_in_threadpool(_preview, platform, who, body, spoken))
     return view
@@ -118,7 +104,7 @@ async def undo(
     response: Response,
 ) -> http.HandoverView:
     """Hand back what is still where this handover put it. What has gone on to others stays; it is counted."""
-    undone = await run_in_threadpool(_found, platform, who, handover_id)
+    undone = await run_in_threadpool(handover_requests.found, platform, who, handover_id)
     if undone.unit_code != who.unit_code:
         raise Refusal("not_allowed")
     row = Handover(
@@ -131,7 +117,7 @@ async def undo(
         created_at=datetime.now(UTC),
     )
     change = asked(platform, who.account_id, row.id, "handover", str(key), str(undone.id))
-    return await _begun(platform, who, change, row, spoken, response)
+    return await handover_requests.begun(platform, who, change, row, spoken, response)
 
 
 @router.post(
@@ -150,11 +136,11 @@ async def approve(
     response: Response,
 ) -> http.HandoverView:
     """Approve a large handover of another administrator of the unit; or decline any that waits."""
-    row = await run_in_threadpool(_found, platform, who, handover_id)
+    row = await run_in_threadpool(handover_requests.found, platform, who, handover_id)
     agreed = body.decision == "agree"
     if row.unit_code != who.unit_code or (agreed and row.account_id == who.account_id):
         raise Refusal("not_allowed")
-    return await _decided(platform, who, row, "approval", agreed, key, spoken, response)
+    return await handover_requests.decided(platform, who, row, "approval", agreed, key, spoken, response)
 
 
 @router.post(
@@ -173,10 +159,11 @@ async def accept(
     response: Response,
 ) -> http.HandoverView:
     """Accept the backups that are to be handed over to you, or decline."""
-    row = await run_in_threadpool(_found, platform, who, handover_id)
+    row = await run_in_threadpool(handover_requests.found, platform, who, handover_id)
     if row.to_id != who.account_id:
         raise Refusal("not_allowed")
-    return await _decided(platform, who, row, "acceptance", body.decision == "agree", key, spoken, response)
+    agreed = body.decision == "agree"
+    return await handover_requests.decided(platform, who, row, "acceptance", agreed, key, spoken, response)
 
 
 @router.get("/handovers", operation_id="listHandovers", summary="移交列表 / Handovers")
@@ -201,7 +188,7 @@ def get_handover(
     handover_id: UUID, who: Member, platform: PlatformDep, spoken: LanguageDep
 ) -> http.HandoverView:
     """Where a handover stands."""
-    return _view(platform, who, handover_id, spoken)
+    return handover_requests.view(platform, who, handover_id, spoken)
 
 
 @router.get(
@@ -229,121 +216,3 @@ def _preview(platform: Platform, who: Identity, body: http.NewPreview, spoken: L
 def _was_asked(platform: Platform, change: Asked) -> bool:
     with reading(platform.engine) as reader:
         return queries.was_asked(reader, change.id)
-
-
-async def _begun(
-    platform: Platform, who: Identity, change: Asked, row: Handover, spoken: Language, response: Response
-) -> http.HandoverView:
-    """Store the handover, have its workflow begun, and show how it stands then."""
-    stored = insert(Handover).values(row.model_dump()).on_conflict_do_nothing()
-    answer = await changed(
-        platform,
-        change,
-        lambda: _begin(platform, row, change),
-        response,
-        lambda writer: writer.execute(stored),
-        unfinished=_moving(platform, who, row.id),
-    )
-    response.headers["Location"] = f"/v1/handovers/{row.id}"
-    return await _shown(platform, who, row.id, spoken, response, answer)
-
-
-async def _decided(
-    platform: Platform,
-    who: Identity,
-    row: Handover,
-    consent: Consent,
-    agreed: bool,
-    key: UUID,
-    spoken: Language,
-    response: Response,
-) -> http.HandoverView:
-    said = {"consent": consent, "agreed": agreed}
-    change = asked(platform, who.account_id, row.id, "decide_handover", str(key), said)
-    command = contract.ConsentCommand(
-        handover_id=row.id,
-        operation_id=change.id,
-        account_id=who.account_id,
-        consent=consent,
-        agreed=agreed,
-    )
-    answer = await changed(
-        platform, change, _asking(platform, row, command), response, unfinished=_moving(platform, who, row.id)
-    )
-    return await _shown(platform, who, row.id, spoken, response, answer)
-
-
-async def _begin(platform: Platform, row: Handover, change: Asked) -> None:
-    """Start the workflow of the old delegate with this handover; another that runs refuses it."""
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        Workflow.run,
-        contract.OpenHandover(handover_id=row.id),
-        id=contract.handover_workflow(row.from_id),
-        task_queue=platform.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        static_summary="备份移交",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(search_attributes.STAGE, "moving"),
-                SearchAttributePair(search_attributes.UNIT, row.unit_code),
-            ]
-        ),
-    )
-    await carried_out(
-        platform.temporal.start_update_with_start_workflow(
-            Workflow.begin,
-            contract.HandoverCommand(handover_id=row.id, operation_id=change.id),
-            start_workflow_operation=start,
-            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-            id=str(uuid4()),
-            rpc_timeout=TAKEN,
-        ),
-        over="handover_in_progress",
-    )
-
-
-def _asking(
-    platform: Platform, row: Handover, command: contract.ConsentCommand
-) -> Callable[[], Awaitable[None]]:
-    handle = platform.temporal.get_workflow_handle(contract.handover_workflow(row.from_id))
-    return lambda: carried_out(
-        handle.start_update(
-            Workflow.decide,
-            command,
-            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-            id=str(uuid4()),
-            rpc_timeout=TAKEN,
-        ),
-        over="handover_closed",
-    )
-
-
-async def _shown(
-    platform: Platform,
-    who: Identity,
-    handover_id: UUID,
-    spoken: Language,
-    response: Response,
-    answer: dict[str, Any] | None,
-) -> http.HandoverView:
-    if answer is None:
-        response.status_code = 202
-        response.headers["Location"] = f"/v1/handovers/{handover_id}"
-        response.headers["Retry-After"] = str(RETRY_AFTER)
-    return await run_in_threadpool(_view, platform, who, handover_id, spoken)
-
-
-def _view(platform: Platform, who: Identity, handover_id: UUID, spoken: Language) -> http.HandoverView:
-    with reading(platform.engine) as reader:
-        row = handovers.handover(reader, viewer(who), handover_id)
-        return delegation_views.handover(reader, row, spoken)
-
-
-def _moving(platform: Platform, who: Identity, handover_id: UUID) -> Callable[[], bool]:
-    return lambda: _found(platform, who, handover_id).state == "moving"
-
-
-def _found(platform: Platform, who: Identity, handover_id: UUID) -> Handover:
-    with reading(platform.engine) as reader:
-        return handovers.handover(reader, viewer(who), handover_id)
