@@ -89,17 +89,17 @@ def typed(platform: Platform, matching: Matching, name: str, phone: str, request
     return Typed(
         cipher.person_index(name, phone),
         cipher.blind_index("phone", phone),
-        cipher.blind_index("address", _address(request)),
+        cipher.blind_index("address", network_address(request)),
     )
 
 
 def typed_code(code: str, rules: Code) -> str:
-    """The digits of a typed code.
+    """The digits of a typed code, whatever their width and however they are grouped.
 
     Raises:
         Refusal: ``code_malformed``; such a try is not counted.
     """
-    digits = unicodedata.normalize("NFKC", code).strip()
+    digits = "".join(unicodedata.normalize("NFKC", code).split())
     if not (digits.isascii() and digits.isdigit() and len(digits) == rules.digits):
         raise Refusal("code_malformed", pointer="/code", limit=rules.digits)
     return digits
@@ -235,7 +235,7 @@ def _in_field(pointer: str) -> Iterator[None]:
         raise Refusal(refusal.error.code, refusal.sentence, **facts) from None
 
 
-def _address(request: Request) -> str:
+def network_address(request: Request) -> str:
     """The network address a request came from; of IPv6 the network, since a household has 2^64 addresses."""
     host = request.client.host if request.client else ""
     try:

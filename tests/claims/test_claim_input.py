@@ -79,7 +79,7 @@ async def test_what_is_no_claim_is_told_by_its_fields(town: Town, said: dict[str
 
 
 @pytest.mark.parametrize(
-    "code", ["", "12345", "1234567", "12345a", "1 2 3 4 5 6", "１２３４５", "²³⁴⁵⁶⁷x", "😀"]
+    "code", ["", "12345", "1234567", "12345a", "1 2 3 4 5", "１２３４５", "²³⁴⁵⁶⁷x", "😀"]
 )
 async def test_what_is_no_code_is_told_and_not_counted(town: Town, code: str) -> None:
     unit = town.unit()
@@ -89,6 +89,17 @@ async def test_what_is_no_code_is_told_and_not_counted(town: Town, code: str) ->
     answer = await person.tries(claim, code)
     assert refusal(answer) == (422, "code_malformed")
     assert town.value("SELECT tries FROM verification_code WHERE claim_id = :id", id=claim) == 0
+
+
+async def test_a_code_may_be_typed_wide_and_in_groups(town: Town) -> None:
+    unit = town.unit()
+    person = await town.person(unit)
+    registrant = town.registrant(unit)
+    claim = await person.claims(registrant)
+    code = await town.code(claim)
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in code)
+    answer = await person.tries(claim, f" {wide[:3]}　{wide[3:]} ")
+    assert answer.status_code == 200, answer.text
 
 
 async def test_no_answer_and_no_row_holds_what_was_typed(town: Town) -> None:
