@@ -42,7 +42,7 @@ class DelegationActivities:
                 raise Refusal("handover_closed")
             _require_authorised(writer, handover)
             policy = self._policy(writer, order.at)
-            held = handovers.look(writer, _holding(writer, handover, order.at))
+            held = handovers.look(writer.connection(), _holding(writer, handover, order.at))
             if not held.total:
                 raise Refusal("nothing_to_hand_over")
             handover.backups = held.total

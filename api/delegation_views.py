@@ -17,7 +17,7 @@ from store.encryption import ColumnCipher
 from store.handovers import Delegated, Holding
 
 FIRST = 50
-"""Backups that a preview shows one by one."""
+"""Backups that are shown one by one."""
 
 MESSAGES: dict[HandoverState, Text] = {
     "stored": Text("尚未办理。", "Nothing has been done yet."),
@@ -111,7 +111,7 @@ def preview(
         Refusal: ``nothing_to_hand_over``, alike for an account that does not exist; ``same_delegate``,
             ``delegate_not_a_member``.
     """
-    held = handovers.look(reader, holding)
+    held = handovers.look(reader.connection(), holding)
     old = reader.get(Account, holding.delegate_id)
     if not held.total or old is None:
         raise Refusal("nothing_to_hand_over")
@@ -154,6 +154,7 @@ def handover(reader: Reader, row: Handover, language: Language) -> http.Handover
         backups=row.backups,
         moved=row.moved,
         gone_on=row.gone_on,
+        gone_on_first=list(handovers.gone_on(reader, row, FIRST)) if row.gone_on else [],
         undoes=row.undoes,
         undone_by=handovers.undone_by(reader, row.id) if row.state == "moved" else None,
         undo_until=row.undo_until,

@@ -18,7 +18,7 @@ from schemas.tables.accounts import Account, Unit
 from schemas.tables.backups import Backup, Delegation, Operation
 from schemas.tables.delegation import Handover
 from schemas.tables.legacy import LegacyRegistrant
-from store.database import Reader, Writer
+from store.database import Reader
 from store.moves import digest
 from store.queries import Viewer
 
@@ -57,10 +57,10 @@ class Held(NamedTuple):
 # --- the backups ------------------------------------------------------------------------------------
 
 
-def look(session: Reader | Writer, holding: Holding) -> Held:
+def look(connection: Connection, holding: Holding) -> Held:
     """Count the backups, and say which they are."""
     query = select(func.count(), digest(_BACKUPS.c.id)).where(_within(holding))
-    return Held(*session.connection().execute(query).one())
+    return Held(*connection.execute(query).one())
 
 
 def by_state(reader: Reader, holding: Holding) -> dict[str, int]:
@@ -203,6 +203,17 @@ def undone_by(reader: Reader, handover_id: UUID) -> UUID | None:
     """The handover that has undone this one."""
     query = select_rows(Handover.id).where(Handover.undoes == handover_id, Handover.state == "moved")
     return reader.exec(query.order_by(col(Handover.created_at).desc())).first()
+
+
+def gone_on(reader: Reader, undoing: Handover, limit: int) -> Sequence[UUID]:
+    """Backups that an undoing did not take back, since they had gone on to others; the first by their ids."""
+    query = (
+        select_rows(Delegation.backup_id)
+        .join(Handover, col(Handover.move_id) == Delegation.operation_id)
+        .where(Handover.id == undoing.undoes, col(Delegation.ended_by).is_distinct_from(undoing.move_id))
+        .order_by(col(Delegation.backup_id))
+    )
+    return reader.exec(query.limit(limit)).all()
 
 
 class Delegated(NamedTuple):

@@ -72,7 +72,8 @@ class HandoverView(BaseModel):
     approver_id: UUID | None
     backups: int = Field(description="As last counted")
     moved: int
-    gone_on: int = Field(description="Of what it would take back: gone on to others, and left there")
+    gone_on: int = Field(description="Of what an undoing would take back: gone on to others, and left there")
+    gone_on_first: list[UUID] = Field(description="Up to 50 of these backups")
     undoes: UUID | None = Field(description="The handover that this one undoes")
     undone_by: UUID | None
     undo_until: datetime | None

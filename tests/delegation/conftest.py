@@ -51,8 +51,10 @@ async def town(client: Client, module_settings: Settings) -> AsyncIterator[Town]
 async def careful_town(
     client: Client, session_settings: Settings, template_database: str
 ) -> AsyncIterator[Town]:
-    """A town where more than three backups need an approval, every handover an acceptance, nobody is told."""
-    rules = delegation_rules(approval={"above": 3}, acceptance={"required": True}, notices=[])
+    """Above three backups an approval, always an acceptance, nobody is told, and an hour to undo."""
+    rules = delegation_rules(
+        approval={"above": 3}, acceptance={"required": True}, notices=[], undo_within="PT1H"
+    )
     with own_database(session_settings, template_database) as settings:
         async with town_in(settings, client, rules) as town:
             yield town

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 from claims_town import ADMINISTRATOR, Person, Town, changed_rules
@@ -15,6 +15,8 @@ from rules.engine.release import Release
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECT: dict[str, Any] = json.loads((EXAMPLES / "project.json").read_text("utf-8"))
+INFORMATION: dict[str, Any] = json.loads((EXAMPLES / "backup-information.json").read_text("utf-8"))
+FILE_LIST = (EXAMPLES / "file-list.csv").read_bytes()
 HELD = (
     "SELECT count(*) FROM backup WHERE delegate_id = :account AND unit_code = :unit"
     " AND EXISTS (SELECT FROM delegation d WHERE d.backup_id = id AND d.until IS NULL"
@@ -43,14 +45,12 @@ NEW_BACKUPS = """
 """
 
 
-def delegation_rules(notices: list[str] | None = None, **policy: dict[str, Any]) -> Release:
+def delegation_rules(**policy: Any) -> Release:
     """The rules of this repository, in force for long, with another policy for handovers."""
     documents = json.loads(changed_rules(unlimited=True).canonical())
     delegation = documents["procedures/delegation"]
-    for part, values in policy.items():
-        delegation[part] |= values
-    if notices is not None:
-        delegation["notices"] = notices
+    for part, value in policy.items():
+        delegation[part] = delegation[part] | value if isinstance(value, dict) else value
     return Release(documents)
 
 
@@ -82,6 +82,17 @@ class Ward:
         answer = await person.asks("POST", "/v1/backups", json={"step": "project", "content": PROJECT})
         assert answer.status_code == 201, answer.text
         return f"/v1/backups/{answer.json()['backup_id']}"
+
+    async def fills(self, person: Person) -> str:
+        """Let somebody begin a draft and fill in all its steps; its path."""
+        draft, first = await self.drafts(person), {"If-Match": '"0"'}
+        path = f"{draft}/steps/backup-information"
+        saved = await person.http.put(path, json=INFORMATION, headers=first)
+        headers = first | {"Content-Type": "text/csv", "Idempotency-Key": str(uuid4())}
+        path = f"{draft}/steps/data-files/manifests"
+        listed = await person.http.post(path, content=FILE_LIST, headers=headers)
+        assert (saved.status_code, listed.status_code) == (200, 201), listed.text
+        return draft
 
     def names(self, of: Person | None, to: Person | None) -> dict[str, str]:
         return {"from": str((of or self.old).account), "to": str((to or self.heir).account)}

@@ -124,5 +124,7 @@ async def test_undoing_asks_nobody_else(careful_town: Town) -> None:
     waiting = await ward.hands_over("waiting_for_approval")
     await ward.approves(waiting, ward.second)
     await ward.accepts(waiting, ward.heir)
+    row = ward.row(waiting)
+    assert row["undo_until"] - row["closed_at"] == timedelta(hours=1), "as these rules have it"
     assert (await ward.undoes(waiting)).json()["state"] == "moved"
     assert ward.held(ward.old) == 4

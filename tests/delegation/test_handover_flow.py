@@ -173,6 +173,7 @@ async def test_undoing_leaves_what_has_gone_on_and_tells_how_much(town: Town) ->
     back = (await ward.undoes(done)).json()
     assert (back["state"], back["moved"], back["gone_on"]) == ("moved", 3, 2)
     assert "2 个已转给他人" in back["message"]
+    assert set(back["gone_on_first"]) == {str(id_) for id_ in ids}
     assert (ward.held(ward.old), ward.held(ward.heir), ward.held(ward.second)) == (3, 0, 2)
 
 

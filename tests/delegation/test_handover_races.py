@@ -57,6 +57,25 @@ async def test_a_save_at_the_same_moment_counts_or_is_refused(town: Town) -> Non
             assert (step["revision"], step["content"]["title"]) == (1, PROJECT["title"])
 
 
+async def test_a_submission_at_the_same_moment_is_numbered_or_left_to_the_new_delegate(town: Town) -> None:
+    for _ in range(ROUNDS):
+        ward = await Ward.built(town, 20)
+        draft = await ward.fills(ward.old)
+        digest = (await ward.previewed())["digest"]
+        submitting, done = await asyncio.gather(
+            ward.old.asks("POST", f"{draft}/submission"), ward.confirms(digest)
+        )
+        assert done.json()["moved"] == 21
+        backup = await ward.heir.gets(draft)
+        if submitting.status_code == 200:
+            assert backup["number"] == submitting.json()["number"] is not None
+        else:
+            assert submitting.status_code in (403, 404)
+            assert backup["state"] == "draft"
+            again = await ward.heir.asks("POST", f"{draft}/submission")
+            assert again.json()["verdict"] == "accepted"
+
+
 async def test_a_withdrawal_at_the_same_moment_closes_the_draft_or_is_refused(town: Town) -> None:
     for _ in range(ROUNDS):
         ward = await Ward.built(town, 20)
