@@ -149,6 +149,35 @@ class Visitor:
         reason = {"reason": f"{self.name} {self.phone}"}
         assert self.asks("POST", path, chief, json=reason).status_code == 409
 
+    def is_handed_over(self, chief: str, colleague: str) -> None:
+        """All backups go to a colleague and come back, with the person wherever a body takes a word.
+
+        Args:
+            chief: Token of an administrator of the person's unit.
+            colleague: Token of the colleague.
+        """
+        accounts = [
+            self.asks("POST", "/v1/me/sign-ins", token).json()["account_id"] for token in (None, colleague)
+        ]
+        people = dict(zip(("from", "to"), accounts, strict=True))
+        for wrong in ({"from": self.name}, {"to": self.phone}, {self.name: self.phone}, {"to": [self.email]}):
+            for path in ("/v1/handovers/previews", "/v1/handovers"):
+                assert self.asks("POST", path, chief, json=people | wrong).status_code == 422
+        shown = self.asks("POST", "/v1/handovers/previews", chief, json=people).json()
+        stale = people | {"digest": "0" * 64}
+        assert self.asks("POST", "/v1/handovers", chief, json=stale).status_code == 409
+        confirmed = people | {"digest": shown["digest"]}
+        done = self.asks("POST", "/v1/handovers", chief, json=confirmed)
+        assert (done.status_code, done.json()["moved"]) == (201, shown["backups"])
+        self.findings.append(done.text)
+        history = self.asks("GET", f"/v1/backups/{shown['first'][0]['id']}/delegations", chief)
+        assert history.json()["delegations"][-1]["by"] == "handover"
+        self.findings.append(history.text)  # masked
+        path = f"/v1/handovers/{done.json()['id']}"
+        decision = {"decision": self.name}
+        assert self.asks("POST", f"{path}/approvals", chief, json=decision).status_code == 422
+        assert self.asks("POST", f"{path}/reversals", chief).json()["state"] == "moved"
+
     def _code(self, claim: str) -> str:
         """The code on the phone."""
         query = "SELECT text FROM sms_inbox JOIN sms_message USING (id) WHERE case_id = %s"
