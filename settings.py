@@ -52,6 +52,7 @@ class Settings(BaseSettings):
         sms_receipt_secret: Last part of the address that receipts are sent to; none are taken without it.
         answer_keys: JSON Web Key Set whose first key signs answers to other systems
             (``store.answer_keys``); without it none are given.
+        public_url: Where people reach this API, for the QR codes of certificates; without it no PDF is set.
         log_format: ``json`` for machines, ``console`` for people.
     """
 
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     sms_endpoint: HttpUrl | None = None
     sms_receipt_secret: SecretStr = SecretStr("")
     answer_keys: Path | None = None
+    public_url: HttpUrl | None = None
     log_format: Literal["console", "json"] = "json"
 
     @field_validator("database_url")

@@ -14,6 +14,7 @@ import settings as configuration
 from api import (
     accounts,
     backups,
+    certificates,
     claims,
     comparisons,
     delegation,
@@ -28,6 +29,7 @@ from api import (
     sms,
     unit_claims,
     uploads,
+    verify,
 )
 from api.auth import Authenticator
 from api.health import Check, Organization, ServiceInfo
@@ -81,6 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         notices.router,
         procedures.router,
         backups.router,
+        certificates.router,
+        verify.router,
         drafts.router,
         uploads.router,
         rules.router,
@@ -113,6 +117,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             answer_keys=AnswerKeys.load(settings.answer_keys),
             eligibility=Eligibility(rulebooks),
             quotas=Quotas(engine),
+            public_url=str(settings.public_url) if settings.public_url else None,
         )
         yield
         engine.dispose()

@@ -30,6 +30,8 @@ class Platform:
     answer_keys: AnswerKeys
     eligibility: Eligibility
     quotas: Quotas
+    public_url: str | None = None
+    """Where people reach this API; what is printed leads there."""
     mirrored: dict[UUID, Identity] = field(default_factory=dict)
     """Accounts whose claims this process has brought to the database."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import HttpUrl, SecretStr
 
 import embedded.postgres
 import embedded.temporal
@@ -66,6 +66,7 @@ class Platform:
             EmbeddedError: It does not start.
         """
         port = free_port(port)
+        self.settings = self.settings.model_copy(update={"public_url": HttpUrl(f"http://127.0.0.1:{port}")})
         options = ["--host=127.0.0.1", f"--port={port}", f"--app-dir={REPOSITORY}", "--no-access-log"]
         api = self._start("api", "-m", "uvicorn", "api.app:create_app", "--factory", *options)
         api.wait_until(lambda: reachable(port))

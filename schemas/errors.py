@@ -5,6 +5,7 @@ An error never carries the value that was refused, nor anything about a person: 
 such as the place in it or a limit.
 """
 
+from schemas.certificate_errors import CERTIFICATE_ERRORS
 from schemas.claim_errors import CLAIM_ERRORS
 from schemas.delegation_errors import DELEGATION_ERRORS
 from schemas.eligibility_errors import ELIGIBILITY_ERRORS
@@ -62,6 +63,13 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
 
 
 ERRORS: dict[str, Error] = {
-    error.code: error for error in (*PLATFORM_ERRORS, *CLAIM_ERRORS, *DELEGATION_ERRORS, *ELIGIBILITY_ERRORS)
+    error.code: error
+    for error in (
+        *PLATFORM_ERRORS,
+        *CLAIM_ERRORS,
+        *DELEGATION_ERRORS,
+        *ELIGIBILITY_ERRORS,
+        *CERTIFICATE_ERRORS,
+    )
 }
 """The table, by code."""

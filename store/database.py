@@ -13,6 +13,7 @@ from sqlmodel import Session
 from schemas.tables import (
     accounts,
     backups,
+    certificates,
     claims,
     contents,
     delegation,
@@ -22,7 +23,7 @@ from schemas.tables import (
     sms,
 )
 
-TABLES = (accounts, backups, claims, contents, delegation, legacy, prior_reports, rulebook, sms)
+TABLES = (accounts, backups, certificates, claims, contents, delegation, legacy, prior_reports, rulebook, sms)
 """Imported together, whoever needs one: foreign keys find their tables by name."""
 
 Reader = NewType("Reader", Session)

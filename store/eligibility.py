@@ -20,7 +20,7 @@ from rules.engine.signing import canonical
 from schemas.errors import Refusal
 from store.releases import Rulebooks
 
-_NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
+BACKUP_NUMBER = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}")
 """What a backup number can be: whatever the old platform gave out, but no blanks."""
 
 
@@ -43,7 +43,7 @@ def require_answerable(question: Question, now: datetime, time: str = "/as_of") 
     Raises:
         Refusal: ``number_malformed`` or ``time_in_future``, with the place of the field.
     """
-    if not _NUMBER.fullmatch(question.number):
+    if not BACKUP_NUMBER.fullmatch(question.number):
         raise Refusal("number_malformed", pointer="/backup_number")
     if question.as_of > now:
         raise Refusal("time_in_future", pointer=time)

@@ -1,0 +1,1 @@
+"""Certificates of backups, set as PDF."""
