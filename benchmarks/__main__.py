@@ -19,17 +19,19 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks import backups, eligibility, engine, legacy, uploads
+from benchmarks import backups, delegation, eligibility, engine, legacy, uploads, views
 from benchmarks.ground import Ground, prepared
 from benchmarks.rows import Row
 from embedded.platform import REPOSITORY
 
 GROUPS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "backups": backups.measure,
+    "delegation": delegation.measure,
     "eligibility": eligibility.measure,
     "engine": engine.measure,
     "legacy": legacy.measure,
     "uploads": uploads.measure,
+    "views": views.measure,
 }
 FOLDER = REPOSITORY / "var"
 LOOPS = 40
