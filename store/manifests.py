@@ -17,7 +17,7 @@ from rules.engine.release import Release
 from rules.engine.table import Row
 from schemas.errors import Refusal
 from schemas.findings import Finding, Severity
-from schemas.tables.contents import ManifestContent, ManifestJudgement, ManifestRow
+from schemas.tables.contents import LONGEST_ACCESSION, ManifestContent, ManifestJudgement, ManifestRow
 from schemas.texts import Text
 from store.copying import copy_frame, cursor, json_objects
 from store.database import Writer
@@ -144,6 +144,7 @@ def add_manifest(
             tally.count(record)
         tally.unreadable += len(part.faults)
         _copy_rows(writer, manifest_id, frame, odd)
+        _add_accessions(writer, manifest_id, frame, odd)
         faults = [fault._replace(column=shown(fault.column)) for fault in part.faults]
         _copy_faults(writer, manifest_id, faults)
         _add_findings(writer, manifest_id, rulebook, judge.frame(frame, odd), counts, columns)
@@ -272,6 +273,22 @@ def _copy_rows(writer: Writer, manifest_id: UUID, frame: pl.DataFrame, odd: Sequ
     apart = [(line, orjson.dumps(record).decode()) for line, record in odd]
     rows = pl.DataFrame(apart, schema={"line": pl.Int64, "record": pl.String}, orient="row")
     copy_frame(writer, "manifest_row", rows, manifest_id=manifest_id)
+
+
+def _add_accessions(writer: Writer, manifest_id: UUID, frame: pl.DataFrame, odd: Sequence[Row]) -> None:
+    """Note under which accessions the list can be found; one that is too long is none."""
+    found = set(frame["accession"].unique()) if "accession" in frame.columns else set()
+    found |= {record.get("accession") for _, record in odd}
+    fit = [each for each in found if isinstance(each, str) and len(each) <= LONGEST_ACCESSION]
+    if fit:
+        writer.connection().execute(_ADD_ACCESSIONS, {"manifest_id": manifest_id, "accessions": sorted(fit)})
+
+
+_ADD_ACCESSIONS = text("""
+    INSERT INTO manifest_accession (accession, manifest_id)
+    SELECT unnest(CAST(:accessions AS varchar[])), :manifest_id
+    ON CONFLICT DO NOTHING
+""")
 
 
 def _copy_faults(writer: Writer, manifest_id: UUID, faults: Iterable[Fault]) -> None:

@@ -64,8 +64,22 @@ def backups(
     reader: Reader, viewer: Viewer, after: tuple[datetime, UUID] | None, limit: int, state: str | None
 ) -> Sequence[Backup]:
     """A page of backups, newest first, that come after a (created_at, id)."""
+    pages = [_newest(reader, col(Backup.delegate_id) == viewer.account_id, after, limit, state)]
+    if viewer.administered_unit is not None:  # each by its own index: of an OR, PostgreSQL sorts everything
+        pages.append(_newest(reader, col(Backup.unit_code) == viewer.administered_unit, after, limit, state))
+    merged = {row.id: row for page in pages for row in page}
+    return sorted(merged.values(), key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
+
+
+def _newest(
+    reader: Reader,
+    whose: ColumnElement[bool],
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    state: str | None,
+) -> Sequence[Backup]:
     newest = (col(Backup.created_at).desc(), col(Backup.id).desc())
-    query = select(Backup).where(_visible(viewer)).order_by(*newest).limit(limit)
+    query = select(Backup).where(whose).order_by(*newest).limit(limit)
     if state is not None:
         query = query.where(Backup.state == state)
     if after is not None:

@@ -45,6 +45,7 @@ class Backup(SQLModel, table=True):
         CheckConstraint("registrant_id IS NULL OR state = 'numbered'", name="legacy_numbered"),
         Index("backup_by_delegate", "delegate_id", "created_at", "id"),
         Index("backup_by_unit", "unit_code", "created_at", "id"),
+        Index("backup_by_holder", "unit_code", "delegate_id", "state"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -103,6 +104,7 @@ class BackupStep(SQLModel, table=True):
     """The saved state of one step of one backup. A step without a row is open."""
 
     __tablename__ = "backup_step"
+    __table_args__ = (Index("backup_step_by_content", "content_id"),)
 
     backup_id: UUID = Field(primary_key=True, foreign_key="backup.id")
     step: str = Field(primary_key=True, description="Id of the step in procedures/backup-creation.yaml")

@@ -56,6 +56,19 @@ class ManifestRow(SQLModel, table=True):
     record: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
+LONGEST_ACCESSION = 40
+"""Characters, as the form of a data file has it."""
+
+
+class ManifestAccession(SQLModel, table=True):
+    """An accession (编号) that a list names: what backups are searched by."""
+
+    __tablename__ = "manifest_accession"
+
+    accession: str = Field(primary_key=True, max_length=LONGEST_ACCESSION)
+    manifest_id: UUID = Field(primary_key=True)
+
+
 class ManifestFault(SQLModel, table=True):
     """One row or cell that could not be read; whatever the rules say, it is there."""
 
