@@ -191,7 +191,11 @@ def gathered(parts: Iterator[Part], rows: int) -> Iterator[Part]:
 
 def _joined(parts: list[Part]) -> Part:
     lines, cells, faults = zip(*parts, strict=True)
-    return Part(pl.concat(lines), pl.concat(cells), [fault for several in faults for fault in several])
+    return Part(
+        pl.concat(lines, rechunk=True),
+        pl.concat(cells, rechunk=True),
+        [fault for several in faults for fault in several],
+    )
 
 
 def number_text(number: float) -> str:

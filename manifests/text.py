@@ -42,21 +42,28 @@ def find_encoding(path: Path) -> str:
 def _first_broken_byte(path: Path, encoding: str) -> tuple[int, int] | None:
     """Position from 1 and line of the first byte that is not of the encoding."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    offset, line = 0, 1
+    offset = 0
     with path.open("rb") as file:
         while True:
             chunk = file.read(_CHUNK)
-            state = decoder.getstate()
             try:
-                line += _line_ends(decoder.decode(chunk, final=not chunk))
+                decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 # counted from the end: what the codec looked at may begin before the chunk or behind its mark
-                place = len(chunk) - (len(error.object) - error.start)
-                decoder.setstate(state)
-                return offset + place + 1, line + _line_ends(decoder.decode(chunk[: max(place, 0)]))
+                place = offset + len(chunk) - (len(error.object) - error.start)
+                return place + 1, _line(path, encoding, place)
             if not chunk:
                 return None
             offset += len(chunk)
+
+
+def _line(path: Path, encoding: str, place: int) -> int:
+    """The line on which a byte stands, from 1; all before it is of the encoding."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    with path.open("rb") as file:
+        while chunk := file.read(min(_CHUNK, place - file.tell())):
+            line += _line_ends(decoder.decode(chunk))
+    return line
 
 
 def _line_ends(text: str) -> int:

@@ -60,23 +60,27 @@ class Atom(NamedTuple):
         endings = ends[1].split("|") if ends else []
         return endings if all(_LITERALS.fullmatch(ending) for ending in endings) else []
 
-    def holds(self, series: pl.Series) -> pl.Series:
+    def holds(self, values: pl.Expr, kind: Any) -> pl.Expr:
         """Whether it holds, value by value; null where there is none.
 
         What the columns' own functions are proven to answer as the validator does, they answer; for all
         else the validator is asked once for each value that occurs.
+
+        Args:
+            values: Of a column.
+            kind: The column's data type.
         """
         value = json.loads(self.value)
-        text = series.dtype == pl.String
-        if self.keyword == "pattern" and text and _SAME_IN_BOTH.fullmatch(value):
-            return series.str.contains(str(value))
-        if self.keyword in ("minLength", "maxLength") and text:
-            length = series.str.len_chars()
-            return pl.Series(length >= value if self.keyword == "minLength" else length <= value)
+        if self.keyword == "pattern" and kind == pl.String and _SAME_IN_BOTH.fullmatch(value):
+            return values.str.contains(str(value))
+        if self.keyword in ("minLength", "maxLength") and kind == pl.String:
+            length = values.str.len_chars()
+            return length.ge(value) if self.keyword == "minLength" else length.le(value)
         compare = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
-        if self.keyword in compare and series.dtype == pl.Int64 and abs(value) < 2**63:
-            return pl.Series(getattr(series, compare[self.keyword])(value))
-        return self._asked(series)
+        if self.keyword in compare and kind == pl.Int64 and abs(value) < 2**63:
+            held: pl.Expr = getattr(values, compare[self.keyword])(value)
+            return held
+        return values.map_batches(self._asked, return_dtype=pl.Boolean)
 
     def _asked(self, series: pl.Series) -> pl.Series:
         accepts = jsonschema_rs.Draft202012Validator(

@@ -1,16 +1,18 @@
 """Turns the cells of a file list into records, without judging: what cannot be converted stays as it came."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from rules.engine.release import Release
-from rules.engine.table import Row
+from rules.engine.table import Row, repeating
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _BLANK = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
+_ASCII_BLANK = "".join(filter(str.isascii, _BLANK))
 _MAX_DIGITS = 18
 _KNOWN_HEADERS = 512
 
@@ -57,6 +59,7 @@ class RowNormaliser:
         self._conversions = conversions
         self._plans: dict[str, tuple[str | None, Convert]] = {}
         kinds = {name: field["type"] for name, field in properties.items()}
+        self._of_text = {name for name, kind in kinds.items() if kind == "string"}
         self._by_column = {*kinds.values()} <= {"string", "integer"} and all(
             kinds.get(name) == "string" for name in self._fixed
         )
@@ -86,7 +89,7 @@ class RowNormaliser:
             if field is None or field in record:
                 continue
             if isinstance(cell, str):
-                text = (cell if cell.isascii() else cell.translate(_INVISIBLE)).strip()
+                text = _visible(cell)
                 if text:
                     record[field] = convert(text)
             elif cell is not None:
@@ -106,7 +109,11 @@ class RowNormaliser:
         """
         fitting = pl.repeat(self._by_column, len(lines), dtype=pl.Boolean, eager=True)
         columns = {"line": lines}
-        for text in self._texts(cells) if self._by_column else ():
+        once = self._repeating(cells) if self._by_column else {}
+        rest = cells.drop(once)
+        for column, name in once.items():
+            columns[name] = _of_different(cells[column], self._conversions[name].cell)
+        for text in self._texts(rest) if self._by_column and rest.columns else ():
             values = self._conversions[text.name].column(text)
             columns[text.name] = values
             if values.null_count() > text.null_count():
@@ -119,6 +126,13 @@ class RowNormaliser:
             return frame, []
         odd = zip(lines.filter(~fitting), cells.filter(~fitting).iter_rows(named=True), strict=True)
         return frame.filter(fitting), [(line, self.record(row)) for line, row in odd]
+
+    def _repeating(self, cells: pl.DataFrame) -> dict[str, str]:
+        """Columns that repeat themselves and alone are read as a field of text, with that field."""
+        read = [(column, self._plan(column)[0]) for column in cells.columns]
+        times = Counter(name for _, name in read)
+        alone = {column: name for column, name in read if name and name in self._of_text and times[name] == 1}
+        return {column: alone[column] for column in repeating(cells, list(alone))}
 
     def _texts(self, cells: pl.DataFrame) -> pl.DataFrame:
         """The text of each field: of several columns read as it, the first that is not empty."""
@@ -214,8 +228,24 @@ _CASES = {
 def _trimmed(text: pl.Expr, plain: bool) -> pl.Expr:
     """Without blanks around and, where not all is ASCII, invisible characters; null if nothing is left."""
     visible = text if plain else text.str.replace_many([*map(chr, _INVISIBLE)], [""])
-    trimmed = visible.str.strip_chars(_BLANK)
+    trimmed = visible.str.strip_chars(_ASCII_BLANK if plain else _BLANK)
     return pl.when(trimmed != "").then(trimmed)
+
+
+def _of_different(texts: pl.Series, convert: Convert) -> pl.Series:
+    """A column of text that repeats itself, each different text converted once; null if nothing is left."""
+    changed = {}
+    for text in texts.drop_nulls().unique():
+        visible = _visible(text)
+        value = convert(visible) if visible else None
+        if value != text:
+            changed[text] = value
+    return texts.replace(list(changed), pl.Series([*changed.values()], dtype=pl.String)) if changed else texts
+
+
+def _visible(text: str) -> str:
+    """Without invisible characters, and blanks around."""
+    return (text if text.isascii() else text.translate(_INVISIBLE)).strip()
 
 
 def _is_ascii(texts: pl.Series) -> bool:

@@ -5,7 +5,7 @@ rules cannot tell two rows of one cell apart, so the judge is asked about one of
 answered make the decision table.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -68,8 +68,14 @@ class DecisionTable:
         self.schema = {name: _KINDS[kind][1] for name, kind in kinds.items()}
         rules = judge.release.subject_rules(subject)
         found = atoms(unguarded(schema_of(form, judge.release.schema_rules(subject))))
-        self._columns = [_Column(name, found.get(name, [])) for name in kinds]
-        self._orders = [rule.order for rule in rules if rule.order]
+        self._columns = [
+            column
+            for name, kind in self.schema.items()
+            for column in _columns(name, kind, found.get(name, []))
+        ]
+        self._orders = [
+            _Bits(1, pl.col(rule.order[0]) > pl.col(rule.order[1])) for rule in rules if rule.order
+        ]
         self._decisions: dict[Cell, list[Finding]] = {}
 
     def judge(self, frame: pl.DataFrame, odd: Sequence[Row] = ()) -> pl.DataFrame:
@@ -89,20 +95,19 @@ class DecisionTable:
         for name, kind in frame.schema.items():
             if kind != {"line": pl.Int64, **self.schema}.get(name):
                 raise ValueError(f"the subject has no such column: {name}, {kind}")
-        keys = self._keys(frame)
-        words = keys.columns
-        firsts = keys.with_row_index("row").group_by(words).agg(pl.col("row").first())
+        cells = self._keys(frame).with_columns(frame["line"]).with_row_index("row")
+        groups = cells.group_by(pl.exclude("row", "line")).agg(pl.col("line"), pl.col("row").first())
         said = [
-            (*cell, place, *finding[:3])
-            for *cell, row in firsts.iter_rows()
+            (group, place, *finding[:3])
+            for group, (*cell, row) in enumerate(groups.drop("line").iter_rows())
             for place, finding in enumerate(self._decided(tuple(cell), frame, row))
         ]
-        schema = {**dict.fromkeys(words, pl.UInt64), "place": pl.UInt32, **FOUND}
+        schema = {"group": pl.UInt32, "place": pl.UInt32, **FOUND}
         del schema["line"]
         answers = pl.DataFrame(said, schema=schema, orient="row")
         found = (
-            keys.with_columns(frame["line"])
-            .join(answers, on=words)
+            answers.with_columns(groups["line"].gather(answers["group"]))
+            .explode("line")
             .sort("line", "place")
             .select(FOUND.keys())
         )
@@ -147,16 +152,19 @@ class DecisionTable:
 
     def _keys(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The cell of each row: as many integers as its bits need, the same bits for every frame."""
-        parts: list[_Bits] = []
-        for column in self._columns:
-            absent = pl.repeat(None, len(frame), dtype=self.schema[column.name], eager=True)
-            parts += column.bits(frame.get_column(column.name, default=absent))
-        for first, second in self._orders:
-            if first in frame.columns and second in frame.columns:
-                parts.append(_Bits(1, frame[first] > frame[second]))
-            else:
-                parts.append(_Bits(1, pl.repeat(False, len(frame), dtype=pl.Boolean, eager=True)))
-        return pl.DataFrame([part.codes.alias(f"cell{i}") for i, part in enumerate(_packed(parts))])
+        absent = {name: pl.lit(None, kind) for name, kind in self.schema.items() if name not in frame.columns}
+        whole = frame.with_columns(**absent).with_columns(
+            column.values.alias(column.name) for column in self._columns
+        )
+        dear = [column.name for column in self._columns if column.dear]
+        once = repeating(whole, dear)
+        parts = [
+            part
+            for column in self._columns
+            for part in (column.of_different(whole) if column.name in once else column.bits)
+        ]
+        words = _packed([*parts, *self._orders])
+        return whole.select(word.codes.alias(f"cell{nth}") for nth, word in enumerate(words))
 
     def _decided(self, cell: Cell, frame: pl.DataFrame, row: int) -> list[Finding]:
         """What the judge says of this cell, asked about one row of it."""
@@ -197,82 +205,88 @@ def judged_by_row(judge: Judge, subject: str, rows: Iterable[Row]) -> pl.DataFra
     return pl.DataFrame(found, schema=FOUND, orient="row")
 
 
+def repeating(frame: pl.DataFrame, columns: list[str]) -> list[str]:
+    """Those of some columns whose different values are few, judged by a sample."""
+    if not columns or frame.is_empty():
+        return []
+    sample = frame.select(pl.col(columns).gather_every(len(frame) // _SAMPLE + 1))
+    counts = sample.select(pl.all().n_unique()).row(0)
+    return [column for column, count in zip(columns, counts, strict=True) if count <= len(sample) // 4]
+
+
 class _Bits(NamedTuple):
     """A part of the cells' keys: so many bits of each row."""
 
     width: int
-    codes: pl.Series
-
-    def for_each(self, series: pl.Series, values: pl.Series) -> "_Bits":
-        """The bits of a column, where these are the bits of its different values."""
-        if values.is_empty():
-            return _Bits(self.width, pl.repeat(0, len(series), dtype=pl.UInt64, eager=True))
-        codes = series.replace_strict(values, self.codes, default=0, return_dtype=pl.UInt64)
-        return _Bits(self.width, codes)
+    codes: pl.Expr
 
 
 class _Column:
-    """How one field's values become bits: one for being there, and one for each atom."""
+    """How the values of a field, or the endings of its texts, become bits.
 
-    def __init__(self, name: str, found: list[Atom]) -> None:
-        self.name = name
-        self._named = sorted({value for atom in found for value in atom.texts})
-        self._endings = sorted({ending for atom in found for ending in atom.endings})
-        self._by_ending = [atom for atom in found if atom.endings]
-        self._by_value = [atom for atom in found if not atom.endings and not atom.texts]
-        self._values, self._endings_met = _Known(), _Known()
+    Attributes:
+        name: Of the column that holds them.
+        values: How that column is made of the frame.
+        bits: The bits of each value.
+        dear: Whether it is worth while to look at equal values once.
+    """
 
-    def bits(self, series: pl.Series) -> list[_Bits]:
-        """The parts of these values; different values are looked at once where they repeat."""
-        if not (self._by_value or self._by_ending):
-            return self._of_each(series)
-        sample = series.sample(min(_SAMPLE, len(series)), seed=0)
-        if sample.n_unique() > len(sample) // 4:
-            return self._of_each(series)
-        return self._of_different(series, self._values, self._of_each)
+    def __init__(self, name: str, values: pl.Expr, bits: list[_Bits], *, dear: bool) -> None:
+        self.name, self.values, self.bits, self.dear = name, values, _packed(bits), dear
+        self._known = _Known()
 
-    def _of_each(self, series: pl.Series) -> list[_Bits]:
-        parts = [_Bits(1, series.is_not_null())]
-        if self._named:
-            known = series.cast(pl.Enum(self._named), strict=False).to_physical()
-            parts.append(_Bits(len(self._named).bit_length(), known.cast(pl.UInt64) + 1))
-        parts += [_Bits(1, atom.holds(series)) for atom in self._by_value]
-        if self._by_ending:  # of the endings looked for, the longest a text has tells the others
-            length = series.str.len_bytes() - series.str.find(f"({'|'.join(self._endings)})$")
-            parts += self._of_different(series.str.tail(length), self._endings_met, self._of_endings)
-        return _packed(parts)
-
-    def _of_endings(self, endings: pl.Series) -> list[_Bits]:
-        return _packed([_Bits(1, atom.holds(endings)) for atom in self._by_ending])
-
-    def _of_different(
-        self, series: pl.Series, known: "_Known", ask: Callable[[pl.Series], list[_Bits]]
-    ) -> list[_Bits]:
-        """The parts of these values; each different one is asked about once as long as it is remembered."""
-        values = series.drop_nulls().unique()
-        if not known.widths or not known.codes.keys() >= {*values}:
-            known.learn(values, ask(values))
-        return [
-            _Bits(width, pl.Series([known.codes[value][nth] for value in values], dtype=pl.UInt64)).for_each(
-                series, values
+    def of_different(self, frame: pl.DataFrame) -> list[_Bits]:
+        """The bits of each value; each different one is asked about once as long as it is remembered."""
+        values, known = frame[self.name].drop_nulls().unique(), self._known
+        if values.is_empty():
+            return [_Bits(width, pl.repeat(0, pl.len(), dtype=pl.UInt64)) for width, _ in self.bits]
+        if not known.codes.keys() >= {*values}:
+            known.learn(
+                values,
+                values.to_frame().select(part.codes.alias(str(nth)) for nth, part in enumerate(self.bits)),
             )
-            for nth, width in enumerate(known.widths)
+        told = [known.codes[value] for value in values]
+        return [
+            _Bits(
+                width,
+                pl.col(self.name).replace_strict(
+                    values, pl.Series(codes, dtype=pl.UInt64), default=0, return_dtype=pl.UInt64
+                ),
+            )
+            for (width, _), codes in zip(self.bits, zip(*told, strict=True), strict=True)
         ]
+
+
+def _columns(name: str, kind: Any, found: list[Atom]) -> Iterator[_Column]:
+    """How a field becomes bits: one for being there, and one for each atom."""
+    values = pl.col(name)
+    bits = [_Bits(1, values.is_not_null())]
+    named = sorted({value for atom in found for value in atom.texts})
+    if named:
+        known = values.cast(pl.Enum(named), strict=False).to_physical()
+        bits.append(_Bits(len(named).bit_length(), known.cast(pl.UInt64) + 1))
+    by_value = [atom for atom in found if not atom.endings and not atom.texts]
+    bits += [_Bits(1, atom.holds(values, kind)) for atom in by_value]
+    yield _Column(name, values, bits, dear=bool(by_value))
+    by_ending = [atom for atom in found if atom.endings]
+    if by_ending:  # of the endings looked for, the longest a text has tells the others
+        endings = sorted({ending for atom in by_ending for ending in atom.endings})
+        length = values.str.len_bytes() - values.str.find(f"({'|'.join(endings)})$")
+        told = [_Bits(1, atom.holds(pl.col(f"{name} ending"), kind)) for atom in by_ending]
+        yield _Column(f"{name} ending", values.str.tail(length), told, dear=True)
 
 
 class _Known:
     """Bits of the values met so far."""
 
     def __init__(self) -> None:
-        self.widths: list[int] = []
         self.codes: dict[Any, tuple[int, ...]] = {}
 
-    def learn(self, values: pl.Series, parts: list[_Bits]) -> None:
+    def learn(self, values: pl.Series, codes: pl.DataFrame) -> None:
         """Remember these, beside all others or, when those are too many, instead of them."""
         if len(self.codes) > _CELLS:
             self.codes.clear()
-        self.widths = [part.width for part in parts]
-        self.codes |= zip(values, zip(*(part.codes for part in parts), strict=True), strict=True)
+        self.codes |= zip(values, codes.iter_rows(), strict=True)
 
 
 def _packed(parts: list[_Bits]) -> list[_Bits]:

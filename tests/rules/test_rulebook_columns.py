@@ -30,6 +30,10 @@ def by_column(judge: Judge, rows: Rows, chunk: int, subject: str = "data-file") 
     return [row for frame in judge_columns(judge, subject, rows, chunk) for row in frame.iter_rows()]
 
 
+def answers(atom: Atom, values: pl.Series) -> list[bool | None]:
+    return values.to_frame("x").select(atom.holds(pl.col("x"), values.dtype)).to_series().to_list()
+
+
 def test_on_every_cell_of_the_matrix_judging_by_column_finds_what_the_judge_finds(judge: Judge) -> None:
     formats = [None, "fastq", "csv", "x"]
     rows = [
@@ -65,7 +69,7 @@ def test_on_every_text_the_columns_answer_each_atom_as_the_validator_does(
     like = st.from_regex(atom.schema["pattern"])
     values = data.draw(st.lists(st.one_of(like, st.text(max_size=12), st.sampled_from(HOSTILE)), min_size=1))
     validator = jsonschema_rs.Draft202012Validator(atom.schema, pattern_options=jsonschema_rs.RegexOptions())
-    assert atom.holds(pl.Series(values, dtype=pl.String)).to_list() == [*map(validator.is_valid, values)]
+    assert answers(atom, pl.Series(values, dtype=pl.String)) == [*map(validator.is_valid, values)]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_what_the_columns_do_not_know_for_sure_the_validator_is_asked(keyword: s
     atom = Atom(keyword, value)
     texts = ["a", "b", "ab", "a\nb", "a\rb", "a\u2028b", "１２", "12", "é", "𝒳𝒳", "2026-02-30", "2026-02-28"]
     validator = jsonschema_rs.Draft202012Validator(atom.schema, validate_formats=True)
-    assert atom.holds(pl.Series(texts)).to_list() == [*map(validator.is_valid, texts)]
+    assert answers(atom, pl.Series(texts)) == [*map(validator.is_valid, texts)]
 
 
 @pytest.mark.parametrize("keyword", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
@@ -95,7 +99,7 @@ def test_at_a_bound_the_columns_answer_as_the_validator_does(keyword: str, bound
     atom = Atom(keyword, str(bound))
     numbers = [bound + step for step in (-1, 0, 1) if bound + step < 2**63] + [0, -5]
     validator = jsonschema_rs.Draft202012Validator(atom.schema)
-    assert atom.holds(pl.Series(numbers, dtype=pl.Int64)).to_list() == [*map(validator.is_valid, numbers)]
+    assert answers(atom, pl.Series(numbers, dtype=pl.Int64)) == [*map(validator.is_valid, numbers)]
 
 
 def test_a_column_the_subject_does_not_have_is_refused(judge: Judge) -> None:
