@@ -12,7 +12,7 @@ demo: $(READY) ## 演示：从三步填写到备份编号 / play from three step
 	$(BIN)/hgrip demo
 
 test: $(READY) ## 全部测试 / the whole test suite
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)  # each of the two brings its own servers
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)  # each of the two brings its own servers
 
 run: $(READY) ## 启动平台，数据保留在 var/ / run the platform, data kept in var/
 	$(BIN)/hgrip run

@@ -134,3 +134,9 @@ def _administering(url: str) -> psycopg.Connection[tuple[object, ...]]:
 
 def _with_database(url: str, name: str) -> str:
     return f"{url.rpartition('/')[0]}/{name}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one folder in one process: they share its servers, and some its database."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))

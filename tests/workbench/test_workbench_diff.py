@@ -90,14 +90,14 @@ def test_a_changed_decision_is_told_in_one_sentence(
 
 def test_renaming_a_rule_and_rewording_titles_changes_no_decision(release: Release, edited: Edited) -> None:
     copy = edited(
-        ("requirements/security-review.yaml", "id: security-review-500", "id: security-review"),
+        ("requirements/project.yaml", "id: project-disease", "id: project-illness"),
         ("categories/wes.yaml", "zh: 全外显子组", "zh: 外显子组"),
         ("repositories/gvm.yaml", "en: Genome Variation Map }", "en: Variation Map }"),
     )
     difference = diff(release, load_rulebook(copy))
     assert difference.changes == []
     assert difference.settings == []
-    assert difference.files == ["categories/wes", "repositories/gvm", "requirements/security-review"]
+    assert difference.files == ["categories/wes", "repositories/gvm", "requirements/project"]
 
 
 def test_a_release_does_not_differ_from_itself(release: Release) -> None:
