@@ -4,8 +4,8 @@ The procedure, notice section 三:
 
 1. The system names its report, the backup number, the account and when the report used the backup.
 2. The account must have been allowed to use it at that instant, whatever has happened since.
-3. It is recorded once for each report and backup, however often it is told. From then on the backup is not
-   withdrawn, and a unit's claim that gave it to the account is not undone.
+3. It is recorded once for each report and backup, however often it is told. From then on a
+   unit's claim that gave it to the account is not undone.
 """
 
 from datetime import timedelta
