@@ -277,13 +277,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> dict[str, str]:
     """All methods of an address: Starlette tells only those of the first router that knows it."""
-    paths = request.app.openapi()["paths"].items()
-    methods = {
-        method.upper()
-        for path, operations in paths
-        if compile_path(path)[0].fullmatch(request.url.path)
-        for method in operations
-    }
+    paths, asked = request.app.openapi()["paths"], request.url.path
+    # an address of its own is not also an id in another one: /v1/handovers/previews
+    meant = [asked] if asked in paths else [path for path in paths if compile_path(path)[0].fullmatch(asked)]
+    methods = {method.upper() for path in meant for method in paths[path]}
     return {"Allow": ", ".join(sorted(methods))}
 
 
