@@ -66,8 +66,8 @@ class Ward:
     @classmethod
     async def built(cls, town: Town, backups: int = 0) -> "Ward":
         unit = town.unit()
-        roles = (ADMINISTRATOR, ADMINISTRATOR, ("person",), ("person",))
-        ward = cls(town, unit, *[await town.person(unit, role) for role in roles])
+        people = [await town.person(unit, ADMINISTRATOR) for _ in range(2)]
+        ward = cls(town, unit, *people, *[await town.person(unit) for _ in range(2)])
         ward.gives(ward.old, backups)
         return ward
 

@@ -82,11 +82,12 @@ async def test_who_holds_nothing_for_the_unit_looks_like_who_does_not_exist(town
     ward, other = await Ward.built(town), await Ward.built(town, 3)
     answers = []
     for from_ in (ward.old.account, other.old.account, uuid4()):
-        answer = await ward.previews(**{"from": str(from_)})
+        said: dict[str, Any] = {"from": str(from_)}
+        answer = await ward.previews(**said)
         assert refusal(answer) == NOTHING
         body = answer.json()
         answers.append({key: body[key] for key in body if key != "instance"})
-        assert refusal(await ward.confirms("0" * 64, **{"from": str(from_)})) == NOTHING
+        assert refusal(await ward.confirms("0" * 64, **said)) == NOTHING
     assert answers[0] == answers[1] == answers[2]
     assert other.held(other.old) == 3
 

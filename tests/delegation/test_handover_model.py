@@ -96,7 +96,12 @@ class World:
     # --- acts, in PostgreSQL and in the model -----------------------------------------------------
 
     def begin(self, person: int, unit: int) -> None:
-        draft = {"id": uuid4(), "who": self.people[person], "unit": UNITS[unit], "at": self.clock}
+        draft: dict[str, Any] = {
+            "id": uuid4(),
+            "who": self.people[person],
+            "unit": UNITS[unit],
+            "at": self.clock,
+        }
         operation = uuid4()
         self.run(DRAFT, **draft)
         self.run(FIRST, **draft, operation=operation)
@@ -105,7 +110,7 @@ class World:
     def claim(self, registrant: int, person: int) -> None:
         of, to, operation = self.registrants[registrant], self.people[person], uuid4()
         free = {id_ for id_ in self.legacy[of] if self.holders[id_] is None}
-        facts = {"to": to, "unit_code": UNITS[0], "operation_id": operation, "at": self.clock}
+        facts: dict[str, Any] = {"to": to, "unit_code": UNITS[0], "operation_id": operation, "at": self.clock}
         with self.engine.begin() as connection:
             assert move(connection, registrants=[of], **facts).count == len(free)
         self.takes(free, to, UNITS[0], operation)
@@ -117,7 +122,7 @@ class World:
             return
         made = self.claims[nth % len(self.claims)]
         untouched = all(self.given_by.get(id_) == made.operation for id_ in made.backups)
-        facts = {"operation_id": uuid4(), "at": self.clock}
+        facts: dict[str, Any] = {"operation_id": uuid4(), "at": self.clock}
         with self.engine.begin() as connection:
             undone = undo(connection, operation_id_of_move=made.operation, **facts)
         assert undone.count == (len(made.backups) if untouched else 0)
@@ -130,7 +135,8 @@ class World:
         self.hands_over(Holding(self.people[old], UNITS[0]), self.people[new])
 
     def hand_over_stale(self, old: int, new: int) -> None:
-        holding, facts = Holding(self.people[old], UNITS[0]), {"operation_id": uuid4(), "at": self.clock}
+        holding = Holding(self.people[old], UNITS[0])
+        facts: dict[str, Any] = {"operation_id": uuid4(), "at": self.clock}
         with self.engine.begin() as connection:
             assert hand_over(connection, holding, to=self.people[new], shown="0" * 64, **facts) is None
 
@@ -142,7 +148,7 @@ class World:
     def hands_over(self, holding: Holding, to: UUID) -> None:
         held = {id_ for id_, held in self.holders.items() if held == holding[:2]}
         theirs = {id_ for id_ in held if holding.move_id in (None, self.given_by[id_])}
-        facts = {"to": to, "operation_id": uuid4(), "at": self.clock}
+        facts: dict[str, Any] = {"to": to, "operation_id": uuid4(), "at": self.clock}
         with self.engine.begin() as connection:
             found = look(connection, holding)
             moved = hand_over(connection, holding, shown=found.digest, **facts)

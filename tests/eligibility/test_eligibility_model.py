@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
+from sqlmodel import Session
 from temporalio.exceptions import ApplicationError
 
 from activities.prior_reports import PriorReportActivities
@@ -18,7 +19,7 @@ from rules.engine.judge import Judge
 from rules.engine.load import load_rulebook
 from schemas.contracts.prior_reports import PriorReportOrder, RecordPriorReport
 from store.accounts import Profile, sign_in
-from store.database import Session, connect, reading, writing
+from store.database import connect, reading, writing
 from store.eligibility import Answer, Eligibility, Question
 from store.encryption import ColumnCipher
 from store.handovers import Holding, hand_over

@@ -221,6 +221,7 @@ async def test_a_draft_expires_180_days_after_its_last_save(desk: Desk, time_ski
     row = draft.row()
     assert row.state == BackupState.EXPIRED
     assert row.closed_at is not None
+    assert row.expires_at is not None
     assert row.closed_at - row.expires_at < timedelta(hours=1)
     assert len(draft.notices()) == 2
 
