@@ -50,7 +50,7 @@ async def _attribution(person: Person) -> Any:
 async def test_a_sign_in_without_temporal_is_answered_and_the_next_one_attributes(
     stage: Stage, registrant: Person, person: Person
 ) -> None:
-    assert (await _attribution(person))["state"] == "not_possible"
+    assert (await _attribution(person))["state"] == "pending"
     stage.kill("Temporal")
     told = await _attribution(registrant)
     assert (told["state"], told["moved"]) == ("pending", 0)

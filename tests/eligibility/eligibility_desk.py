@@ -66,4 +66,4 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-SOON = timedelta(minutes=1)
+SOON = timedelta(days=1)
