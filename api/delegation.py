@@ -183,7 +183,7 @@ def list_handovers(
     return http.HandoverPage(handovers=shown, pagination=Pagination(next_page_token=token))
 
 
-@router.get("/handovers/{handover_id}", operation_id="getHandover", summary="移交详情 / A handover")
+@router.get("/handovers/{handover_id:uuid}", operation_id="getHandover", summary="移交详情 / A handover")
 def get_handover(
     handover_id: UUID, who: Member, platform: PlatformDep, spoken: LanguageDep
 ) -> http.HandoverView:
