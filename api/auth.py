@@ -21,8 +21,8 @@ from schemas.errors import Refusal
 
 log = structlog.get_logger()
 
-Role = Literal["person", "unit_administrator", "policy", "operator"]
-ROLES: tuple[Role, ...] = ("person", "unit_administrator", "policy", "operator")
+Role = Literal["person", "unit_administrator", "policy", "operator", "auditor"]
+ROLES: tuple[Role, ...] = ("person", "unit_administrator", "policy", "operator", "auditor")
 
 LEEWAY = 30
 """Seconds by which the issuer's clock may differ from ours."""

@@ -20,6 +20,7 @@ _ALL_ROLES: dict[Role, tuple[Role, ...]] = {
     ),  # an administrator is a person of the unit as well
     "policy": ("policy",),
     "operator": ("operator",),
+    "auditor": ("auditor",),
 }
 
 

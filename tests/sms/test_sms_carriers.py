@@ -1,6 +1,7 @@
 """Carriers: one contract for every adapter, and every odd answer of a real socket."""
 
 import logging
+import logging.config
 import subprocess
 import sys
 import traceback
@@ -272,6 +273,7 @@ def test_neither_number_nor_code_is_in_a_log_or_an_exception(
     way: str,
 ) -> None:
     monkeypatch.setenv("DEBUG", "sdk")  # with which one SDK prints all it sends
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as uvicorn does
     caplog.set_level(logging.INFO)
     caplog.handler.setLevel(logging.NOTSET)  # its logger has a level of its own
     answers = {"silent": True, "refusing": ("isv.X", f"{PHONE}{CODE}"), "raw": (200, CODE.encode())}
