@@ -11,6 +11,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from wire.keys import KeySet
+from wire.readable import is_readable
 
 ENCRYPTED = b"binary/encrypted"
 REFUSED = b"binary/refused"
@@ -32,6 +33,8 @@ class EncryptionCodec(PayloadCodec):
     A payload that arrives in the clear is refused, so that nobody can slip in messages without the key. The
     refused payload is replaced by one that no converter reads: then that message fails, and the workflow
     lives on. An exception here would fail the workflow's every later task.
+
+    Only words for operators go out in the clear (`wire.readable`); they are never taken back in.
     """
 
     def __init__(self, keys: KeySet, namespace: str) -> None:
@@ -40,8 +43,8 @@ class EncryptionCodec(PayloadCodec):
         self._cipher = functools.cache(lambda key_id: AESGCM(keys.key(key_id)))
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Encrypt each payload with the primary key."""
-        return [self._encrypted(payload) for payload in payloads]
+        """Encrypt each payload with the primary key, but for the words of operators."""
+        return [payload if is_readable(payload) else self._encrypted(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt each payload by its key id.

@@ -15,6 +15,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 from wire.codec import EncryptionCodec
 from wire.keys import KeyRing
+from wire.readable import MarkingConverter
 
 PASSED_THROUGH = ("schemas", "activities", "rules", "manifests", "store", "settings", "wire")
 """Our packages that the workflow sandbox does not load anew for every run.
@@ -25,7 +26,7 @@ catches ``datetime.now()``, ``random`` and ``open`` in it.
 
 
 class WirePlugin(SimplePlugin):
-    """Pydantic payloads, encrypted; failures and headers encrypted; a strict sandbox.
+    """Pydantic payloads, encrypted but for summaries; failures and headers encrypted; a strict sandbox.
 
     Pass it to ``Client.connect(plugins=[...])`` (workers take it over from their client) and to
     ``Replayer(plugins=[...])``.
@@ -37,6 +38,7 @@ class WirePlugin(SimplePlugin):
             "hgrip",
             data_converter=dataclasses.replace(
                 pydantic_data_converter,
+                payload_converter_class=MarkingConverter,
                 payload_codec=EncryptionCodec(keys.codec, namespace),
                 failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
             ),
