@@ -12,6 +12,8 @@ from sqlmodel import Session
 
 from schemas.tables import (
     accounts,
+    amendments,
+    audit,
     backups,
     certificates,
     claims,
@@ -23,7 +25,20 @@ from schemas.tables import (
     sms,
 )
 
-TABLES = (accounts, backups, certificates, claims, contents, delegation, legacy, prior_reports, rulebook, sms)
+TABLES = (
+    accounts,
+    amendments,
+    audit,
+    backups,
+    certificates,
+    claims,
+    contents,
+    delegation,
+    legacy,
+    prior_reports,
+    rulebook,
+    sms,
+)
 """Imported together, whoever needs one: foreign keys find their tables by name."""
 
 Reader = NewType("Reader", Session)
