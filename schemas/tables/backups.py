@@ -14,13 +14,14 @@ now = partial(datetime.now, UTC)
 
 
 class BackupState(StrEnum):
-    """Where a backup (备份) stands. The last three are final."""
+    """Where a backup (备份) stands. The last three are final; superseded (已更正) is a former version."""
 
     DRAFT = "draft"
     WAITING_FOR_DEPOSIT = "waiting_for_deposit"
     NUMBERED = "numbered"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    SUPERSEDED = "superseded"
 
 
 OPEN_STATES = (BackupState.DRAFT, BackupState.WAITING_FOR_DEPOSIT)
@@ -35,17 +36,24 @@ class Backup(SQLModel, table=True):
 
     __tablename__ = "backup"
     __table_args__ = (
-        CheckConstraint("(state = 'numbered') = (number IS NOT NULL)", name="number_iff_numbered"),
+        CheckConstraint("state <> 'numbered' OR number IS NOT NULL", name="numbered_with_number"),
+        CheckConstraint("number IS NULL OR state IN ('numbered', 'withdrawn')", name="number_of_numbered"),
         CheckConstraint("(registrant_id IS NULL) = (creator_id IS NOT NULL)", name="registrant_or_creator"),
         CheckConstraint("(delegate_id IS NULL) = (unit_code IS NULL)", name="held_with_unit"),
         CheckConstraint(
             "registrant_id IS NOT NULL OR delegate_id IS NOT NULL AND expires_at IS NOT NULL",
             name="only_legacy_unheld",
         ),
-        CheckConstraint("registrant_id IS NULL OR state = 'numbered'", name="legacy_numbered"),
+        CheckConstraint("registrant_id IS NULL OR number IS NOT NULL", name="legacy_has_number"),
         Index("backup_by_delegate", "delegate_id", "created_at", "id"),
         Index("backup_by_unit", "unit_code", "created_at", "id"),
         Index("backup_by_holder", "unit_code", "delegate_id", "state"),
+        Index(
+            "backup_open_correction",
+            "corrects_id",
+            unique=True,
+            postgresql_where=text("state IN ('draft', 'waiting_for_deposit')"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -73,6 +81,12 @@ class Backup(SQLModel, table=True):
         default=None,
         foreign_key="rulebook_release.digest",
         description="The release that judged it",
+    )
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"}, description="Of its contents")
+    corrects_id: UUID | None = Field(
+        default=None,
+        foreign_key="backup.id",
+        description="The numbered backup that this draft corrects, or of which this is a former version",
     )
 
 

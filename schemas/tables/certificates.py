@@ -15,6 +15,7 @@ class IssuedCertificate(SQLModel, table=True):
 
     sha256: str = Field(primary_key=True, max_length=64, description="Of the PDF, hex")
     backup_id: UUID = Field(foreign_key="backup.id")
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"}, description="Of the backup")
     issued_at: datetime = Field(sa_type=DateTime(timezone=True), description="When it first was")
 
 

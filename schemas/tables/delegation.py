@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, String
+from sqlalchemy import ARRAY, Column, DateTime, Index, String, Uuid
 from sqlmodel import Field, SQLModel
 
 from schemas.delegation import HandoverState
@@ -43,3 +43,14 @@ class Handover(SQLModel, table=True):
     )
     closed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     undo_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+
+
+class HandoverPreview(SQLModel, table=True):
+    """The backups that a preview showed: kept for a day, so that who confirms too late sees what changed."""
+
+    __tablename__ = "handover_preview"
+    __table_args__ = (Index("handover_preview_by_time", "shown_at"),)
+
+    digest: str = Field(primary_key=True, max_length=64, description="SHA-256 of the ids in order, hex")
+    backups: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    shown_at: datetime = Field(sa_type=DateTime(timezone=True))
