@@ -11,10 +11,13 @@ from temporalio.service import RPCError
 from api.commands import TAKEN
 from schemas.contracts.attribution import Attribute, attribution_id
 from schemas.http.accounts import AttributionView
+from schemas.stages import short
 from schemas.tables.accounts import Account
 from schemas.tables.backups import Operation
 from schemas.texts import Text
 from store.database import Reader
+from wire import search_attributes
+from wire.readable import Readable
 from workflows.attribution import Attribution
 
 log = structlog.get_logger()
@@ -47,7 +50,8 @@ async def begin(client: Client, task_queue: str, account_id: UUID) -> None:
             task_queue=task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            static_summary="原备份归入",
+            static_summary=Readable(f"归入原备份 · 账号 {short(account_id)}"),
+            search_attributes=search_attributes.at_start(),
             rpc_timeout=TAKEN,
         )
     except WorkflowAlreadyStartedError:

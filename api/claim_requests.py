@@ -13,12 +13,7 @@ from uuid import UUID, uuid4
 from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateStage
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from api.accounts import Member
 from api.auth import Identity
@@ -29,10 +24,12 @@ from rules.engine.persons import normalise_name, normalise_phone
 from rules.engine.procedures import ClaimingProcedure, Code, Matching
 from schemas.contracts.claims import ClaimCommand, OpenClaim
 from schemas.errors import Refusal
+from schemas.stages import short
 from store import codes
 from store.database import reading
 from store.operations import Asked
 from wire import search_attributes
+from wire.readable import Readable
 from workflows.claim import Claim
 from workflows.unit_claim import UnitClaim
 
@@ -158,6 +155,7 @@ async def begin(
     kind: type[Claim] | type[UnitClaim],
     claim_id: UUID,
     unit_code: str,
+    rules: ClaimingProcedure,
     command: ClaimCommand,
 ) -> None:
     """Start a claim's workflow with its opening.
@@ -166,6 +164,7 @@ async def begin(
         Refusal: What the workflow refused.
         StillRunningError: Accepted, not done yet.
     """
+    title = "个人认领" if kind is Claim else "单位认领"
     start = WithStartWorkflowOperation(
         kind.run,
         OpenClaim(claim_id=claim_id),
@@ -173,12 +172,9 @@ async def begin(
         task_queue=platform.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # a refused claim may be tried again later
-        static_summary="个人认领" if kind is Claim else "单位认领",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(search_attributes.STAGE, "waiting_for_code"),
-                SearchAttributePair(search_attributes.UNIT, unit_code),
-            ]
+        static_summary=Readable(f"{title} {short(claim_id)} · 单位 {unit_code}"),
+        search_attributes=search_attributes.at_start(
+            stage="waiting_for_code", unit=unit_code, deadline=datetime.now(UTC) + rules.code.valid_for
         ),
     )
     await carried_out(

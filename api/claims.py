@@ -63,7 +63,7 @@ async def create_claim(
     await claim_requests.changed(
         platform,
         change,
-        lambda: claim_requests.begin(platform, Workflow, claim_id, who.unit_code, command),
+        lambda: claim_requests.begin(platform, Workflow, claim_id, who.unit_code, rules, command),
         response,
         lambda writer: writer.execute(stored),
     )

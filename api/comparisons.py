@@ -21,6 +21,7 @@ from schemas.contracts.rulebooks import CompareRules
 from schemas.errors import Refusal
 from schemas.http import rules as http
 from schemas.http.backups import Pagination, ReleaseRef
+from schemas.stages import short
 from schemas.tables.backups import Operation
 from schemas.tables.rulebook import RulebookRelease, RuleComparison
 from schemas.texts import Language
@@ -29,6 +30,8 @@ from store.comparisons import Kind
 from store.database import Reader, reading
 from store.impact import Group, Sums
 from store.releases import digest_of
+from wire import search_attributes
+from wire.readable import Readable
 from workflows.rule_comparison import RuleComparison as Workflow
 
 router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
@@ -186,7 +189,8 @@ async def _start(platform: Platform, order: CompareRules) -> None:
             id=f"rule-comparison-{order.comparison_id}",
             task_queue=platform.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="规则比较",
+            static_summary=Readable(f"比较规则版本 · {short(order.comparison_id)}"),
+            search_attributes=search_attributes.at_start(),
             rpc_timeout=TAKEN,
         )
     except RPCError:

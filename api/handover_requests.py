@@ -8,12 +8,7 @@ from fastapi import Response
 from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
 from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateStage
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from api import delegation_views
 from api.accounts import viewer
@@ -25,12 +20,14 @@ from api.platform import Platform
 from schemas.contracts import delegation as contract
 from schemas.delegation import Consent
 from schemas.http import delegation as http
+from schemas.stages import short
 from schemas.tables.delegation import Handover
 from schemas.texts import Language
 from store import handovers
 from store.database import reading
 from store.operations import Asked
 from wire import search_attributes
+from wire.readable import Readable
 from workflows.delegation import Handover as Workflow
 
 
@@ -86,13 +83,8 @@ async def _begin(platform: Platform, row: Handover, change: Asked) -> None:
         task_queue=platform.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        static_summary="备份移交",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(search_attributes.STAGE, "moving"),
-                SearchAttributePair(search_attributes.UNIT, row.unit_code),
-            ]
-        ),
+        static_summary=Readable(f"移交 {short(row.id)} · 单位 {row.unit_code}"),
+        search_attributes=search_attributes.at_start(stage="stored", unit=row.unit_code),
     )
     await carried_out(
         platform.temporal.start_update_with_start_workflow(

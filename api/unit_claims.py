@@ -88,7 +88,7 @@ async def create_unit_claim(
     done = await claim_requests.changed(
         platform,
         change,
-        lambda: claim_requests.begin(platform, Workflow, claim_id, who.unit_code, command),
+        lambda: claim_requests.begin(platform, Workflow, claim_id, who.unit_code, rules, command),
         response,
         lambda writer: writer.execute(stored),
     )

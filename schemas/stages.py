@@ -129,6 +129,23 @@ def short(case_id: UUID) -> str:
     return str(case_id)[:8]
 
 
+def open_lines(awaiting: list[str], expires_at: datetime | None) -> list[Text]:
+    """What there is to say of an open draft besides its stage: repositories awaited, and when it expires."""
+    lines = []
+    if awaiting:
+        repositories = ", ".join(awaiting)
+        lines.append(Text(f"尚未收到：{repositories}", f"Not received yet: {repositories}"))
+    if expires_at is not None:
+        at = instant(expires_at)
+        lines.append(Text(f"若不再保存，{at.zh}过期", f"Expires at {at.en} unless it is saved"))
+    return lines
+
+
+def closed_lines(number: str | None) -> list[Text]:
+    """What there is to say of a closed backup besides its stage."""
+    return [] if number is None else [Text(f"备份编号 {number}", f"Backup number {number}")]
+
+
 def standing(procedure: Procedure, state: str, due_at: datetime | None, *more: Text) -> str:
     """Where a case stands, as the Web UI of Temporal shows it: Markdown, Chinese first.
 

@@ -21,6 +21,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.attribution import AttributionActivities
     from schemas.contracts.attribution import Attribute, Attributed, AttributionOrder, attribution_id
+    from wire.readable import Readable
 
 MOVE = timedelta(minutes=5)
 """One database transaction, whatever moves; a longer one is dead, and tried again for as long as it takes."""
@@ -42,5 +43,5 @@ class Attribution:
             order,
             start_to_close_timeout=MOVE,
             retry_policy=PATIENT,
-            summary="归入原备份",
+            summary=Readable("归入原备份"),
         )

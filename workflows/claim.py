@@ -19,7 +19,6 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -44,11 +43,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from schemas.contracts.sms import SendMessage
     from schemas.errors import Refusal
-    from wire import search_attributes
+    from wire.readable import Readable
     from wire.refusals import failure, refusal_in
+    from workflows.board import Board
+    from workflows.transaction import PATIENT, TRANSACTION, transact
 
-TRANSACTION = timedelta(seconds=20)
-"""One database transaction; a longer one is dead, and tried again for as long as it takes."""
 MOVING = timedelta(minutes=2)
 """A move of any size is one transaction as well, of which no sign of life can be had."""
 SENDING = timedelta(seconds=30)
@@ -58,7 +57,6 @@ OPENING = timedelta(minutes=1)
 """How long a claim waits to be opened: a crash can take the very update away that was to open it."""
 SETTLING = timedelta(seconds=1)
 """How long late guesses are turned away before a locked claim ends: it cannot end while they arrive."""
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
 
 @workflow.defn(name="Claim")
@@ -71,10 +69,12 @@ class Claim:
         self._progress = opening.progress or ClaimProgress(due_at=workflow.now() + OPENING)
         self._stands: ClaimStands | None = None
         self._sending: set[asyncio.Task[None]] = set()
+        self._board = Board("claim")
 
     @workflow.run
     async def run(self, opening: OpenClaim) -> ClaimStands:
         """Do what is asked for, and what falls due, until the claim is closed."""
+        self._tell()
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._progress.state == "moving":
@@ -87,7 +87,7 @@ class Claim:
                 workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._progress.state == "locked":
-            await workflow.sleep(SETTLING, summary="等待其余请求退出")
+            await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))
         return self._stands or ClaimStands(state=self._progress.state)
 
     # --- waiting ----------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Claim:
             await workflow.wait_condition(
                 self._has_something_to_do,
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
-                timeout_summary="下一个期限",
+                timeout_summary=Readable("下一个期限：到时失效"),
             )
         except TimeoutError:
             return
@@ -127,13 +127,13 @@ class Claim:
     async def _issue_code(self) -> None:
         """Look up, and send on a match: apart from the answer, which goes out first."""
         asked = self._progress.asked
-        await workflow.sleep(ANSWERING, summary="先答复，后核对")
+        await workflow.sleep(ANSWERING, summary=Readable("先答复，后核对"))
         issued = await workflow.execute_activity_method(
             ClaimActivities.issue_code,
             self._order(f"code {asked}"),
             start_to_close_timeout=TRANSACTION,
             retry_policy=PATIENT,
-            summary="核对并签发验证码",
+            summary=Readable("核对并签发验证码"),
         )
         later = max(issued.due_at, self._progress.due_at or issued.due_at)
         waiting = self._progress.state == "waiting_for_code"
@@ -153,7 +153,7 @@ class Claim:
                 start_to_close_timeout=SENDING,
                 schedule_to_close_timeout=max(issued.due_at - workflow.now(), SENDING),
                 retry_policy=PATIENT,
-                summary="发送验证码",
+                summary=Readable("发送验证码"),
             )
         except ActivityError:
             workflow.logger.warning("message not sent in time")
@@ -164,15 +164,12 @@ class Claim:
             self._order("move"),
             start_to_close_timeout=MOVING,
             retry_policy=PATIENT,
-            summary="移交原备份",
+            summary=Readable("移交原备份"),
         )
 
     async def _lapse(self) -> ClaimStands:
-        return await workflow.execute_local_activity_method(
-            ClaimActivities.lapse_claim,
-            self._order(f"lapse {self._progress.due_at}"),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+        return await transact(
+            ClaimActivities.lapse_claim, self._order(f"lapse {self._progress.due_at}"), "到期处理"
         )
 
     def _stand(self, stands: ClaimStands) -> None:
@@ -180,13 +177,17 @@ class Claim:
         if self._is_closed():
             return
         if stands.state != self._progress.state:
-            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.state)])
+            self._board.show_stage(stands.state, stands.due_at)
         self._stands = stands
         asked = max(self._progress.asked, stands.asked)
         self._change(state=stands.state, due_at=stands.due_at, asked=asked)
 
     def _change(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._board.tell(self._progress.state, self._progress.due_at)
 
     def _order(self, name: str) -> ClaimOrder:
         claim_id = self._opening.claim_id
@@ -198,12 +199,7 @@ class Claim:
     async def begin(self, command: ClaimCommand) -> CodeAsked:
         """Count what was typed, and open the claim."""
         try:
-            asked = await workflow.execute_local_activity_method(
-                ClaimActivities.open_claim,
-                self._order_of(command),
-                start_to_close_timeout=TRANSACTION,
-                retry_policy=PATIENT,
-            )
+            asked = await transact(ClaimActivities.open_claim, self._order_of(command), "受理认领")
         except FailureError:
             if self._progress.state == "stored":  # there is no claim to wait for
                 self._stand(ClaimStands(state="lapsed"))
@@ -215,12 +211,7 @@ class Claim:
     async def resend(self, command: ClaimCommand) -> CodeAsked:
         """Count that another code is asked for; it is sent on a match."""
         try:
-            asked = await workflow.execute_local_activity_method(
-                ClaimActivities.ask_for_code,
-                self._order_of(command),
-                start_to_close_timeout=TRANSACTION,
-                retry_policy=PATIENT,
-            )
+            asked = await transact(ClaimActivities.ask_for_code, self._order_of(command), "再次获取验证码")
         except FailureError as error:
             self._turn_away_until(error)
             raise
@@ -231,11 +222,8 @@ class Claim:
     async def try_code(self, command: CodeAttempt) -> CodeTried:
         """Compare a typed code; the right one moves the backups, which the answer waits for."""
         order = self._order_of(command)
-        tried = await workflow.execute_local_activity_method(
-            ClaimActivities.try_code,
-            TryCode(**order.model_dump(), digest=command.digest),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+        tried = await transact(
+            ClaimActivities.try_code, TryCode(**order.model_dump(), digest=command.digest), "核对验证码"
         )
         if tried.accepted or tried.state == "locked":
             self._stand(ClaimStands(state=tried.state, due_at=tried.due_at))
@@ -252,7 +240,7 @@ class Claim:
             Decide(**order.model_dump(), account_id=command.account_id, agreed=command.agreed),
             start_to_close_timeout=MOVING,
             retry_policy=PATIENT,
-            summary="单位确认",
+            summary=Readable("单位确认"),
         )
         self._stand(decided)
         return decided

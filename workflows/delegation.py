@@ -17,7 +17,6 @@ the truth; the workflow knows when to look at it.
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -33,16 +32,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from schemas.delegation import CLOSED
     from schemas.errors import Refusal
-    from wire import search_attributes
+    from schemas.texts import Text
+    from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.board import Board
+    from workflows.transaction import PATIENT, transact
 
-TRANSACTION = timedelta(seconds=20)
-"""One database transaction; a longer one is dead, and tried again for as long as it takes."""
 MOVING = timedelta(minutes=2)
 """A handover of any size is one transaction as well, of which no sign of life can be had."""
 OPENING = timedelta(minutes=1)
 """How long a handover waits to be opened: a crash can take the very update away that was to open it."""
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
 
 @workflow.defn(name="Handover")
@@ -53,10 +52,12 @@ class Handover:
     def __init__(self, opening: OpenHandover) -> None:
         self._handover_id = opening.handover_id
         self._stands = HandoverStands(state="stored", due_at=workflow.now() + OPENING)
+        self._board = Board("handover")
 
     @workflow.run
     async def run(self, opening: OpenHandover) -> HandoverStands:
         """Wait for consents and deadlines, and move the backups."""
+        self._tell()
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._stands.state == "moving":
@@ -75,7 +76,7 @@ class Handover:
             await workflow.wait_condition(
                 lambda: self._is_closed() or self._stands.state == "moving",
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
-                timeout_summary="下一个期限",
+                timeout_summary=Readable("下一个期限：到时失效"),
             )
         except TimeoutError:
             return
@@ -95,15 +96,12 @@ class Handover:
             self._order("move"),
             start_to_close_timeout=MOVING,
             retry_policy=PATIENT,
-            summary="移交备份",
+            summary=Readable("移交备份"),
         )
 
     async def _lapse(self) -> HandoverStands:
-        return await workflow.execute_local_activity_method(
-            DelegationActivities.lapse_handover,
-            self._order(f"lapse {self._stands.due_at}"),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+        return await transact(
+            DelegationActivities.lapse_handover, self._order(f"lapse {self._stands.due_at}"), "到期处理"
         )
 
     def _stand(self, stands: HandoverStands) -> None:
@@ -111,8 +109,14 @@ class Handover:
         if self._is_closed():
             return
         if stands.state != self._stands.state:
-            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.state)])
+            self._board.show_stage(stands.state, stands.due_at)
         self._stands = stands
+        self._tell()
+
+    def _tell(self) -> None:
+        moved = self._stands.moved
+        more = [Text(f"已移交 {moved} 份备份", f"{moved} backups handed over")] if moved else []
+        self._board.tell(self._stands.state, self._stands.due_at, *more)
 
     def _order(self, name: str) -> HandoverOrder:
         return HandoverOrder(
@@ -130,12 +134,7 @@ class Handover:
             operation_id=command.operation_id, handover_id=self._handover_id, at=workflow.now()
         )
         try:
-            stands = await workflow.execute_local_activity_method(
-                DelegationActivities.open_handover,
-                order,
-                start_to_close_timeout=TRANSACTION,
-                retry_policy=PATIENT,
-            )
+            stands = await transact(DelegationActivities.open_handover, order, "受理移交")
         except ActivityError:
             if self._stands.state == "stored":  # there is no handover to wait for
                 self._stand(HandoverStands(state="lapsed"))
@@ -155,12 +154,7 @@ class Handover:
             consent=command.consent,
             agreed=command.agreed,
         )
-        stands = await workflow.execute_local_activity_method(
-            DelegationActivities.decide_handover,
-            order,
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
-        )
+        stands = await transact(DelegationActivities.decide_handover, order, "登记意见")
         self._stand(stands)
         return await self._moved()
 

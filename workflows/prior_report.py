@@ -8,18 +8,12 @@ The procedure, notice section 三:
    unit's claim that gave it to the account is not undone.
 """
 
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.prior_reports import PriorReportActivities
     from schemas.contracts.prior_reports import PriorReportOrder, PriorReportRecorded, RecordPriorReport
-
-TRANSACTION = timedelta(seconds=20)
-"""One database transaction; a longer one is dead, and tried again for as long as it takes."""
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
+    from workflows.transaction import transact
 
 
 @workflow.defn(name="PriorReport")
@@ -29,9 +23,8 @@ class PriorReport:
     @workflow.run
     async def run(self, report: RecordPriorReport) -> PriorReportRecorded:
         """Record it."""
-        return await workflow.execute_local_activity_method(
+        return await transact(
             PriorReportActivities.record_prior_report,
             PriorReportOrder(report=report, at=workflow.now()),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+            "登记事先报告",
         )

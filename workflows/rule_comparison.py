@@ -13,6 +13,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.rulebooks import RulebookActivities
     from schemas.contracts.rulebooks import CompareRules
+    from wire.readable import Readable
 
 COMPARING = timedelta(days=1)
 """For every backup there is; longer, and it is tried again from where it was."""
@@ -33,5 +34,5 @@ class RuleComparison:
             start_to_close_timeout=COMPARING,
             heartbeat_timeout=HEARTBEAT,
             retry_policy=PATIENT,
-            summary="比较规则版本",
+            summary=Readable("比较规则版本"),
         )

@@ -19,7 +19,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -43,11 +42,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from schemas.contracts.sms import SendMessage
     from schemas.errors import Refusal
-    from wire import search_attributes
+    from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.board import Board
+    from workflows.transaction import PATIENT, transact
 
-TRANSACTION = timedelta(seconds=20)
-"""One database transaction; a longer one is dead, and tried again for as long as it takes."""
 MOVING = timedelta(minutes=2)
 """A move of any size is one transaction as well, of which no sign of life can be had."""
 SENDING = timedelta(seconds=30)
@@ -55,7 +54,6 @@ OPENING = timedelta(minutes=1)
 """How long a claim waits to be opened: a crash can take the very update away that was to open it."""
 SETTLING = timedelta(seconds=1)
 """How long late guesses are turned away before a locked claim ends: it cannot end while they arrive."""
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
 
 @workflow.defn(name="UnitClaim")
@@ -68,10 +66,12 @@ class UnitClaim:
         self._progress = opening.progress or ClaimProgress(due_at=workflow.now() + OPENING)
         self._stands: ClaimStands | None = None
         self._sending: set[asyncio.Task[None]] = set()
+        self._board = Board("unit_claim")
 
     @workflow.run
     async def run(self, opening: OpenClaim) -> ClaimStands:
         """Move what is proven, and do what falls due, until nothing more can happen."""
+        self._tell()
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._progress.state == "moving":
@@ -82,7 +82,7 @@ class UnitClaim:
                 workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._progress.state == "locked":
-            await workflow.sleep(SETTLING, summary="等待其余请求退出")
+            await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))
         return self._stands or ClaimStands(state=self._progress.state)
 
     # --- waiting ----------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ class UnitClaim:
             await workflow.wait_condition(
                 lambda: self._is_closed() or self._progress.state == "moving" or self._may_start_fresh_run(),
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
-                timeout_summary="下一个期限",
+                timeout_summary=Readable("下一个期限：到时失效或办结"),
             )
         except TimeoutError:
             return
@@ -120,7 +120,7 @@ class UnitClaim:
             self._order("move"),
             start_to_close_timeout=MOVING,
             retry_policy=PATIENT,
-            summary="移交原备份",
+            summary=Readable("移交原备份"),
         )
 
     async def _send(self, message_id: UUID) -> None:
@@ -133,17 +133,14 @@ class UnitClaim:
                 start_to_close_timeout=SENDING,
                 schedule_to_close_timeout=max(due - workflow.now(), SENDING),
                 retry_policy=PATIENT,
-                summary="发送验证码",
+                summary=Readable("发送验证码"),
             )
         except ActivityError:
             workflow.logger.warning("message not sent in time")
 
     async def _lapse(self) -> ClaimStands:
-        return await workflow.execute_local_activity_method(
-            UnitClaimActivities.lapse_unit_claim,
-            self._order(f"lapse {self._progress.due_at}"),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+        return await transact(
+            UnitClaimActivities.lapse_unit_claim, self._order(f"lapse {self._progress.due_at}"), "到期处理"
         )
 
     def _stand(self, stands: ClaimStands) -> None:
@@ -151,12 +148,16 @@ class UnitClaim:
         if self._is_closed():
             return
         if stands.state != self._progress.state:
-            workflow.upsert_search_attributes([search_attributes.STAGE.value_set(stands.state)])
+            self._board.show_stage(stands.state, stands.due_at)
         self._stands = stands
         self._change(state=stands.state, due_at=stands.due_at)
 
     def _change(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._board.tell(self._progress.state, self._progress.due_at)
 
     def _order(self, name: str) -> ClaimOrder:
         claim_id = self._opening.claim_id
@@ -168,11 +169,8 @@ class UnitClaim:
     async def begin(self, command: ClaimCommand) -> ClaimStands:
         """Count what was typed, check it against the register, and send a code to the administrator."""
         try:
-            stands = await workflow.execute_local_activity_method(
-                UnitClaimActivities.open_unit_claim,
-                self._order_of(command),
-                start_to_close_timeout=TRANSACTION,
-                retry_policy=PATIENT,
+            stands = await transact(
+                UnitClaimActivities.open_unit_claim, self._order_of(command), "受理单位认领并核对信息"
             )
         except FailureError:
             if self._progress.state == "stored":  # there is no claim to wait for
@@ -189,11 +187,10 @@ class UnitClaim:
     @workflow.update
     async def try_code(self, command: CodeAttempt) -> CodeTried:
         """Compare the administrator's code; the right one moves the backups or asks for the approval."""
-        tried = await workflow.execute_local_activity_method(
+        tried = await transact(
             UnitClaimActivities.try_step_up,
             TryCode(**self._order_of(command).model_dump(), digest=command.digest),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+            "核对管理员验证码",
         )
         if tried.accepted or tried.state == "locked":
             await self._see_through(ClaimStands(state=tried.state, due_at=tried.due_at))
@@ -202,15 +199,14 @@ class UnitClaim:
     @workflow.update
     async def approve(self, command: Decision) -> ClaimStands:
         """Hear the second administrator (复核); an approval moves the backups, which the answer waits for."""
-        decided = await workflow.execute_local_activity_method(
+        decided = await transact(
             UnitClaimActivities.approve_unit_claim,
             Decide(
                 **self._order_of(command).model_dump(),
                 account_id=command.account_id,
                 agreed=command.agreed,
             ),
-            start_to_close_timeout=TRANSACTION,
-            retry_policy=PATIENT,
+            "登记复核意见",
         )
         await self._see_through(decided)
         return decided
@@ -223,7 +219,7 @@ class UnitClaim:
             Reverse(**self._order_of(command).model_dump(), account_id=command.account_id),
             start_to_close_timeout=MOVING,
             retry_policy=PATIENT,
-            summary="撤销单位认领",
+            summary=Readable("撤销单位认领"),
         )
         self._stand(reversed_)
         return reversed_

@@ -52,6 +52,7 @@ class BackupCreationProcedure(Part):
         expires_after: A draft ends so long after its last save.
         reminders_before: Reminders so long before it ends, the earliest first.
         recheck_deposits_every: How often deposits on their way are looked up again.
+        deposits_overdue_after: Deposits longer on their way than this are shown to operators.
     """
 
     title: Text
@@ -62,6 +63,7 @@ class BackupCreationProcedure(Part):
     expires_after: dt.timedelta
     reminders_before: tuple[dt.timedelta, ...]
     recheck_deposits_every: dt.timedelta
+    deposits_overdue_after: dt.timedelta = dt.timedelta(days=30)
     limits: Limits
     number: NumberFormat
     decision: Text | None = None
@@ -70,6 +72,10 @@ class BackupCreationProcedure(Part):
         """When to remind of a draft that was saved then, soonest first; never before it was saved."""
         expires_at = saved_at + self.expires_after
         return sorted(expires_at - before for before in self.reminders_before if before < self.expires_after)
+
+    def first_due(self, saved_at: dt.datetime) -> dt.datetime:
+        """When something happens by itself to a draft that was saved then: a reminder, or it expires."""
+        return min(self.remind_at(saved_at), default=saved_at + self.expires_after)
 
     def step(self, id: str) -> Step:  # noqa: A002
         """The step of that id.
