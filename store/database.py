@@ -23,6 +23,7 @@ from schemas.tables import (
     prior_reports,
     rulebook,
     sms,
+    stuck,
 )
 
 TABLES = (
@@ -38,6 +39,7 @@ TABLES = (
     prior_reports,
     rulebook,
     sms,
+    stuck,
 )
 """Imported together, whoever needs one: foreign keys find their tables by name."""
 
