@@ -199,6 +199,7 @@ def problem(
 ) -> Response:
     """A refusal as ``application/problem+json``."""
     spoken = language(request)
+    request.state.refused = refusal.error.code  # for what counts and records refusals
     facts = {name: fact for name, fact in refusal.facts.items() if name != "pointer"}
     content = described(request, refusal, fields)
     current = {}

@@ -136,6 +136,15 @@ def api(
     uvicorn.run("api.app:create_app", factory=True, host=host, port=port, access_log=False)
 
 
+@app.command(name="codec-server")
+def codec_server(
+    host: Annotated[str, typer.Option(help="监听地址 / Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="端口 / Port")] = 8234,
+) -> None:
+    """运行解密服务，供 Temporal 的界面和命令使用 / Run the codec server."""
+    uvicorn.run("api.codec:create_codec_server", factory=True, host=host, port=port, access_log=False)
+
+
 @app.command()
 def openapi() -> None:
     """输出接口描述 / Print the API's description (OpenAPI 3.1), as docs/reference/openapi.json holds it."""

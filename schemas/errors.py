@@ -5,11 +5,14 @@ An error never carries the value that was refused, nor anything about a person: 
 such as the place in it or a limit.
 """
 
+from schemas.amendment_errors import AMENDMENT_ERRORS
 from schemas.certificate_errors import CERTIFICATE_ERRORS
 from schemas.claim_errors import CLAIM_ERRORS
 from schemas.delegation_errors import DELEGATION_ERRORS
 from schemas.eligibility_errors import ELIGIBILITY_ERRORS
+from schemas.operations_errors import OPERATIONS_ERRORS
 from schemas.platform_errors import PLATFORM_ERRORS, Error
+from schemas.stuck_errors import STUCK_ERRORS
 from schemas.texts import Text
 
 FACTS = frozenset({
@@ -70,6 +73,9 @@ ERRORS: dict[str, Error] = {
         *DELEGATION_ERRORS,
         *ELIGIBILITY_ERRORS,
         *CERTIFICATE_ERRORS,
+        *OPERATIONS_ERRORS,
+        *AMENDMENT_ERRORS,
+        *STUCK_ERRORS,
     )
 }
 """The table, by code."""

@@ -54,3 +54,32 @@ def test_json_lines_are_json_with_time_level_and_logger(capsys: pytest.CaptureFi
         "ours",
     )
     assert line["timestamp"].endswith("Z")
+
+
+NUMBERS = [
+    "13812345678",
+    "+86 138-1234-5678",
+    "１３８１２３４５６７８",
+    "11010119900307123X",
+    "493027",
+    "138.1234.5678",
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_number_of_a_person_is_masked_wherever_a_line_was_given_it(
+    format_: str, number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(format_)  # type: ignore[arg-type]  # both literals
+    structlog.get_logger("ours").info(f"to {number}", to=[{number: (number,)}], place=Exception(number))
+    logging.getLogger("theirs").warning("to %s", number)
+    assert number not in capsys.readouterr().err
+
+
+def test_what_operators_look_things_up_by_is_not_masked() -> None:
+    kept = (
+        "backup-0b7f6c1e-3d43-5d1c-9c83-123456789012 2026-11-23T05:59:09.123456Z 192.168.100.200:7233 "
+        f"{'0' * 64} line 12345"
+    )
+    assert logs.masked(kept) == kept
