@@ -10,7 +10,9 @@ from temporalio.worker import Worker
 
 import logs
 import settings as configuration
+from activities.amendments import AmendmentActivities
 from activities.attribution import AttributionActivities
+from activities.audit import AuditActivities, sealing
 from activities.backups import BackupActivities
 from activities.claims import ClaimActivities
 from activities.delegation import DelegationActivities
@@ -23,6 +25,7 @@ from activities.sms.choice import chosen
 from activities.sms.outbox import SmsActivities
 from activities.unit_claims import UnitClaimActivities
 from settings import Settings
+from store.answer_keys import AnswerKeys
 from store.database import connect as connect_database
 from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
@@ -34,8 +37,10 @@ from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
 from workflows.claim import Claim
 from workflows.delegation import Handover
+from workflows.number_withdrawal import NumberWithdrawal
 from workflows.prior_report import PriorReport
 from workflows.rule_comparison import RuleComparison
+from workflows.tree_head import TreeHead
 from workflows.unit_claim import UnitClaim
 
 THREADS = 16
@@ -49,6 +54,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     engine = connect_database(
         settings.database_url.get_secret_value(), pool_size=THREADS, ask_before_use=False
     )
+    audit = AuditActivities(engine, AnswerKeys.load(settings.answer_keys))
     cipher = ColumnCipher(KeyRing.load(settings.keys_file))
     forms = FormStore(cipher)
     rulebooks = Rulebooks(settings.rule_signers)
@@ -64,12 +70,24 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     unit_claims = UnitClaimActivities(engine, rulebooks, cipher)
     delegation = DelegationActivities(engine, rulebooks)
     prior_reports = PriorReportActivities(engine, Eligibility(rulebooks))
+    amendments = AmendmentActivities(engine, rulebooks)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[Attribution, BackupCreation, Claim, Handover, PriorReport, RuleComparison, UnitClaim],
+        workflows=[
+            Attribution,
+            BackupCreation,
+            Claim,
+            Handover,
+            NumberWithdrawal,
+            PriorReport,
+            RuleComparison,
+            TreeHead,
+            UnitClaim,
+        ],
         activities=[
             attributions.attribute,
+            audit.sign_tree_head,
             backups.record_step,
             backups.seal_backup,
             backups.close_backup,
@@ -93,6 +111,8 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             unit_claims.reverse_unit_claim,
             unit_claims.lapse_unit_claim,
             prior_reports.record_prior_report,
+            amendments.withdraw_number,
+            amendments.open_correction,
             delegation.open_handover,
             delegation.decide_handover,
             delegation.move_handover,
@@ -113,7 +133,8 @@ async def main() -> None:
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
     client = await connect_temporal(settings)
-    with ThreadPoolExecutor(THREADS) as threads:
+    sealer = connect_database(settings.database_url.get_secret_value(), pool_size=1)
+    with ThreadPoolExecutor(THREADS) as threads, sealing(sealer):
         async with build(settings, client, threads):
             await stop.wait()
 

@@ -226,7 +226,6 @@ def create_tables() -> None:
         sa.Column("event_id", sa.BigInteger(), nullable=False),
         sa.Column("chain", sa.LargeBinary(), nullable=False),
         sa.Column("nodes", postgresql.ARRAY(sa.LargeBinary()), nullable=False),
-        sa.Column("sealed_at", moment, server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("event_id"),
     )

@@ -69,12 +69,9 @@ class AuditSeal(SQLModel, table=True):
         sa_column=Column(BigInteger, primary_key=True, autoincrement=False), description="0, 1, 2 …"
     )
     event_id: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
-    chain: bytes = Field(description="Over the seal before and this event's leaf")
+    chain: bytes = Field(description="SHA-256 over the chain before and the leaf")
     nodes: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False))
     """The leaf's hash, then those of all complete subtrees whose last leaf it is, smaller ones first."""
-    sealed_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp())
-    )
 
 
 class AuditTreeHead(SQLModel, table=True):
