@@ -11,6 +11,7 @@ from temporalio.worker import Worker
 import logs
 import settings as configuration
 from activities.amendments import AmendmentActivities
+from activities.attempts import Attempts
 from activities.attribution import AttributionActivities
 from activities.audit import AuditActivities, sealing
 from activities.backups import BackupActivities
@@ -23,6 +24,7 @@ from activities.repositories import Cncb, Offline
 from activities.rulebooks import RulebookActivities
 from activities.sms.choice import chosen
 from activities.sms.outbox import SmsActivities
+from activities.stuck_scan import StuckScanActivities
 from activities.unit_claims import UnitClaimActivities
 from settings import Settings
 from store.answer_keys import AnswerKeys
@@ -40,6 +42,7 @@ from workflows.delegation import Handover
 from workflows.number_withdrawal import NumberWithdrawal
 from workflows.prior_report import PriorReport
 from workflows.rule_comparison import RuleComparison
+from workflows.stuck_scan import StuckScan
 from workflows.tree_head import TreeHead
 from workflows.unit_claim import UnitClaim
 
@@ -71,6 +74,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     delegation = DelegationActivities(engine, rulebooks)
     prior_reports = PriorReportActivities(engine, Eligibility(rulebooks))
     amendments = AmendmentActivities(engine, rulebooks)
+    stuck = StuckScanActivities(engine, client, rulebooks)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -82,6 +86,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             NumberWithdrawal,
             PriorReport,
             RuleComparison,
+            StuckScan,
             TreeHead,
             UnitClaim,
         ],
@@ -117,7 +122,9 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             delegation.decide_handover,
             delegation.move_handover,
             delegation.lapse_handover,
+            stuck.scan_for_stuck_work,
         ],
+        interceptors=[Attempts(engine)],
         activity_executor=threads,
         max_concurrent_activities=THREADS,
         max_concurrent_local_activities=THREADS,

@@ -14,13 +14,14 @@ from rules.engine.procedures import BackupCreationProcedure, NumberFormat
 from schemas.contracts import backups as contract
 from schemas.contracts.backups import Message
 from schemas.errors import Refusal
-from schemas.tables.backups import OPEN_STATES, BackupState, DepositCheck, Notice
+from schemas.tables.backups import OPEN_STATES, DepositCheck, Notice
+from store import amendments
 from store import backups as rows
 from store.backups import Held
 from store.database import Writer, reading, writing
 from store.forms import FormStore
 from store.releases import Rulebooks
-from store.submissions import assess, awaiting, still_awaited
+from store.submissions import assess, awaiting, open_state, still_awaited
 from wire.refusals import failure
 
 Answer = TypeVar("Answer", bound=Message)
@@ -83,8 +84,9 @@ class BackupActivities:
     def seal_backup(self, order: contract.SealBackup) -> contract.Sealed:
         """Judge a submission by the release in force that day; number the backup when it is accepted.
 
-        Refuses ``not_allowed``, ``backup_closed``. When a list has not been judged by that release, it
-        changes nothing and names the list.
+        A correction becomes the next version of what it corrects, under the number that has. Refuses
+        ``not_allowed``, ``backup_closed``, ``number_withdrawn``. When a list has not been judged by that
+        release, it changes nothing and names the list.
         """
 
         def effect(writer: Writer, backup: Held) -> Effect[contract.Sealed]:
@@ -94,8 +96,11 @@ class BackupActivities:
             assessment = assess(writer, rulebook, self._forms, order.backup_id)
             if assessment.unjudged:
                 raise _UnjudgedError(contract.Sealed(release=release.digest, unjudged=assessment.unjudged))
-            number, change = None, {}
-            if assessment.accepted:
+            number: str | None = None
+            change: Change = {}
+            if assessment.accepted and backup.is_correction:
+                number, change = amendments.seal(writer, order.backup_id, release.digest, order.at)
+            elif assessment.accepted:
                 number = _next_number(writer, release.procedure("backup-creation").number, order.at)
                 sealed = {"number": number, "closed_at": order.at, "release_digest": release.digest}
                 change = {"state": "numbered", **sealed}
@@ -106,7 +111,7 @@ class BackupActivities:
                 errors=assessment.counts.error,
                 awaiting=assessment.awaiting,
             )
-            return contract.Sealed(release=release.digest, verdict=verdict), change
+            return contract.Sealed(release=release.digest, version=release.version, verdict=verdict), change
 
         try:
             return self._once(order, "submit", contract.Sealed, effect)
@@ -144,7 +149,7 @@ class BackupActivities:
                     writer.merge(DepositCheck(**check))
             writer.flush()
             still = awaiting(writer, order.backup_id)
-            return contract.DepositsChecked(awaiting=still), {"state": _open_state(still)}
+            return contract.DepositsChecked(awaiting=still), {"state": open_state(still)}
 
         return self._once(order, "check_deposits", contract.DepositsChecked, effect)
 
@@ -231,17 +236,13 @@ def _save(
         rows.forget_deposits(writer, order.backup_id)
     awaited = still_awaited(writer, order.backup_id, saved.in_transit)
     change: Change = {
-        "state": _open_state(awaited),
+        "state": open_state(awaited),
         "saved_at": at,
         "expires_at": at + procedure.expires_after,
     }
     if step is procedure.steps[0] and step.kind == "form":
         change["title"] = saved.title
     return change, awaited
-
-
-def _open_state(awaited: list[str]) -> str:
-    return (BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT).value
 
 
 def _require_open(backup: Held, account_id: UUID | None) -> None:

@@ -13,6 +13,7 @@ import logs
 import settings as configuration
 from api import (
     accounts,
+    amendments,
     backups,
     certificates,
     claims,
@@ -23,6 +24,7 @@ from api import (
     exports,
     health,
     notices,
+    ops,
     prior_reports,
     problems,
     procedures,
@@ -98,7 +100,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         delegation.router,
         eligibility.router,
         prior_reports.router,
+        amendments.router,
         sms.router(configured),
+        ops.router,
         health.router(_checks(app), _service_info(configured)),
     ):
         app.include_router(router)

@@ -31,7 +31,7 @@ from store.submissions import AssessedStep, Assessment, assess
 router = APIRouter(prefix="/v1", tags=["backup"], route_class=StrictRoute)
 
 LanguageDep = Annotated[Language, Depends(language)]
-State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired"]
+State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired", "superseded"]
 
 BACKUPS: Keyset[NewestFirst] = Keyset("backups", NewestFirst)
 FINDINGS: Keyset[tuple[int, int]] = Keyset("findings", tuple[Integer, BigInteger])

@@ -18,6 +18,7 @@ from schemas.errors import Refusal
 from schemas.http import certificates as http
 from schemas.tables.backups import Backup, BackupState
 from store import certificates, queries
+from store.amendments import number_of
 from store.database import Reader, reading, writing
 
 router = APIRouter(prefix="/v1", tags=["backup"], route_class=StrictRoute)
@@ -48,7 +49,7 @@ def get_certificate(backup_id: UUID, request: Request, who: Member, platform: Pl
     content = render(certificate, f"{platform.public_url.rstrip('/')}/verify/{path}")
     digest = hashlib.sha256(content)
     with writing(platform.engine) as writer:
-        certificates.issue(writer, digest.hexdigest(), backup_id)
+        certificates.issue(writer, digest.hexdigest(), backup_id, certificate.version)
     headers = {
         "Vary": "Accept",
         "Content-Disposition": f"attachment; filename*=UTF-8''{path}.pdf",
@@ -58,8 +59,9 @@ def get_certificate(backup_id: UUID, request: Request, who: Member, platform: Pl
 
 
 def _certificate(reader: Reader, platform: Platform, backup: Backup) -> http.CertificateView:
-    if backup.state != BackupState.NUMBERED or backup.number is None:
-        raise Refusal("not_numbered")
+    number = number_of(backup)
+    if backup.state == BackupState.WITHDRAWN:
+        raise Refusal("number_withdrawn")
     lists = certificates.lists(reader, backup.id)
     forms = certificates.forms(reader, backup.id)
     release = None
@@ -67,7 +69,8 @@ def _certificate(reader: Reader, platform: Platform, backup: Backup) -> http.Cer
         release = platform.rulebooks.by_digest(reader, backup.release_digest).release
     named = {category for each in lists for category in each.categories}
     return http.CertificateView(
-        number=backup.number,
+        number=number,
+        version=backup.version,
         legacy=backup.registrant_id is not None,
         title=backup.title,
         categories=_categories(release, named),

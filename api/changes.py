@@ -99,7 +99,7 @@ async def carry_out(
     platform: Platform,
     change: Asked,
     prepare: Callable[[Writer], object],
-    send: Callable[[], Awaitable[None]],
+    send: Callable[[], Awaitable[object]],
 ) -> Outcome:
     """Carry a change out, or find that it has been.
 

@@ -85,9 +85,10 @@ NOTICES = {
 }
 """What accounts are told of handovers, by kind of notice; the words in braces are its facts."""
 
-By = Literal["creation", "attribution", "claim", "unit_claim", "handover"]
+By = Literal["creation", "correction", "attribution", "claim", "unit_claim", "handover"]
 _BY: dict[str, By] = {
     "save_step": "creation",
+    "open_correction": "correction",
     "attribution": "attribution",
     "move_claim": "claim",
     "decide_claim": "claim",

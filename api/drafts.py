@@ -63,7 +63,13 @@ async def create_backup(
     change = asked(platform, who.account_id, backup_id, "save_step", str(key), body.model_dump())
     declared, rulebook = await run_in_threadpool(declared_step, platform, body.step, "form")
     _require_size(rulebook, platform, body.content)
-    opening = contract.OpenBackup(backup_id=backup_id, creator_id=who.account_id, unit_code=who.unit_code)
+    opening = contract.OpenBackup(
+        backup_id=backup_id,
+        creator_id=who.account_id,
+        unit_code=who.unit_code,
+        release=rulebook.release.version,
+        due_at=rulebook.release.procedure("backup-creation").first_due(datetime.now(UTC)),
+    )
     save = contract.SaveStep(
         step=body.step,
         revision=0,
@@ -80,7 +86,14 @@ async def create_backup(
         lambda writer: platform.forms.add(
             writer, change.id, who.account_id, rulebook.release, declared.form, body.content
         ),
-        lambda: commands.open_backup(platform.temporal, platform.task_queue, opening, save, change.update_id),
+        lambda: commands.open_backup(
+            platform.temporal,
+            platform.task_queue,
+            opening,
+            BackupCreation.save_step,
+            save,
+            change.update_id,
+        ),
         spoken,
         response,
     )
@@ -238,7 +251,7 @@ async def saved(
         Refusal: As `carry_out`; ``stale_revision`` shows the step as it is saved now.
     """
     try:
-        answer = await _changed(platform, change, send, response, store_content)
+        answer = await changed(platform, change, send, response, store_content)
     except Refusal as refusal:
         if refusal.error.code != "stale_revision":
             raise
@@ -255,10 +268,10 @@ def _overtaken(platform: Platform, change: Asked, declared: Step, spoken: Langua
         return _stale(reader, platform, change.case_id, declared.id, spoken)
 
 
-async def _changed(
+async def changed(
     platform: Platform,
     change: Asked,
-    send: Callable[[], Awaitable[None]],
+    send: Callable[[], Awaitable[object]],
     response: Response,
     store_content: Callable[[Writer], object] = lambda writer: None,
 ) -> dict[str, Any] | None:
@@ -276,7 +289,7 @@ async def _updated(
     platform: Platform, change: Asked, update: Any, command: contract.Message, response: Response
 ) -> dict[str, Any] | None:
     """The answer to a change that brings no content."""
-    return await _changed(platform, change, lambda: send_update(platform, update, command, change), response)
+    return await changed(platform, change, lambda: send_update(platform, update, command, change), response)
 
 
 async def _summary_or_running(

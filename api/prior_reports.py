@@ -1,18 +1,14 @@
 """A prior report used a backup: told by the HGR service system, recorded by a workflow."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
-from temporalio.client import WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
 
 from api.auth import Identity, IdentityDep
 from api.bodies import StrictRoute
-from api.commands import DONE, RETRY_AFTER, TAKEN
+from api.commands import RETRY_AFTER, StillRunningError, run_to_its_end
 from api.platform import Platform, PlatformDep
 from schemas.contracts.prior_reports import PriorReportRecorded, RecordPriorReport
 from schemas.errors import Refusal
@@ -21,7 +17,6 @@ from schemas.texts import Text
 from store.database import reading
 from store.eligibility import Question, require_answerable
 from store.prior_reports import backup_of
-from wire.refusals import refusal_in
 from workflows.prior_report import PriorReport
 
 router = APIRouter(tags=["prior report"], route_class=StrictRoute)
@@ -76,28 +71,25 @@ def _report(platform: Platform, who: Identity, report_id: str, question: Questio
 
 
 async def _recorded(platform: Platform, report: RecordPriorReport) -> PriorReportRecorded:
-    """What the workflow says, within the time that is waited for a change.
+    """What the workflow says.
 
     Raises:
         Refusal: What it refused; ``waiting_for_platform``, when it could not be asked or takes longer: told
             again, the report is recorded once.
     """
     try:
-        handle = await platform.temporal.start_workflow(
+        recorded: PriorReportRecorded = await run_to_its_end(
+            platform.temporal,
+            platform.task_queue,
             PriorReport.run,
             report,
-            id=report.workflow_id,
-            task_queue=platform.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            static_summary="事先报告登记",
-            rpc_timeout=TAKEN,
+            report.workflow_id,
+            f"登记事先报告 · 备份 {report.number}",
+            report.number,
         )
-        return await asyncio.wait_for(handle.result(), DONE.total_seconds())
-    except WorkflowFailureError as error:
-        raise refusal_in(error) or error from None
-    except (RPCError, TimeoutError):
+    except StillRunningError:
         raise Refusal("waiting_for_platform", retry_after=RETRY_AFTER) from None
+    return recorded
 
 
 def _reasons(platform: Platform, question: Question) -> Refusal:

@@ -173,6 +173,8 @@ def backup_view(cipher: ColumnCipher, row: Row[Any], masked: bool) -> http.UnitB
         title=row.title,
         created_at=row.created_at,
         saved_at=row.saved_at,
+        version=row.version,
+        corrects_id=row.corrects_id,
         expires_at=row.expires_at if row.state in OPEN_STATES else None,
         delegate_id=row.delegate_id,
         delegate_name=_name(cipher, row.name, row.delegate_id, masked),

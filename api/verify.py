@@ -81,9 +81,12 @@ def _verified(platform: Platform, request: Request, number: str, sha256: str | N
         number=number,
         valid=found.numbered,
         numbered_at=found.numbered_at,
+        withdrawn_at=found.withdrawn_at,
+        version=found.version,
         release=ReleaseRef(version=found.release[0], digest=found.release[1]) if found.release else None,
         sha256=digest,
-        issued=None if digest is None else found.issued,
+        issued=None if digest is None else found.issued is not None,
+        issued_version=found.issued,
     )
 
 
@@ -91,15 +94,33 @@ def _verified(platform: Platform, request: Request, number: str, sha256: str | N
 
 
 def _facts(view: VerificationView) -> str:
-    numbered = view.numbered_at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S UTC+8")
-    rows = [_row("备份编号", "Backup number", view.number), _row("编号时间", "Numbered", numbered)]
+    rows = [
+        _row("备份编号", "Backup number", view.number),
+        _row("编号时间", "Numbered", _time(view.numbered_at)),
+    ]
+    if view.withdrawn_at is not None:
+        rows.append(_row("撤回时间", "Withdrawn", _time(view.withdrawn_at)))
+    if view.version > 1:
+        rows.append(_row("现行版本", "Version that stands", f"{view.version}"))
     if view.release is not None:
         rows.append(_row("规则版本", "Rulebook release", f"{view.release.version} · {view.release.digest}"))
     compared = ""
     if view.issued is not None:
-        said = _ISSUED if view.issued else _NOT_ISSUED
-        compared = f'<p class="{"good" if view.issued else "bad"}" role="status">{_both(said)}</p>'
+        said, kind = _compared(view)
+        compared = f'<p class="{kind}" role="status">{_both(said)}</p>'
     return f"<dl>{''.join(rows)}</dl>{compared}"
+
+
+def _compared(view: VerificationView) -> tuple[Text, str]:
+    if view.issued_version is None:
+        return _NOT_ISSUED, "bad"
+    if view.issued_version != view.version:
+        return _SUPERSEDED.fill(version=str(view.issued_version)), "bad"
+    return _ISSUED, "good"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S UTC+8")
 
 
 def _row(zh: str, en: str, value: str) -> str:
@@ -147,6 +168,11 @@ _NOT_ISSUED = Text(
     "该摘要不属于本平台为此备份出具的任何备份证明。文件可能被改动，或属于另一备份。",
     "No certificate issued here for this backup has this digest. The file may have been altered, or belongs "
     "to another backup.",
+)
+_SUPERSEDED = Text(
+    "该文件是本平台为此备份的第 {version} 版出具的备份证明；备份此后已更正，该证明不再反映现行内容。",
+    "The file is a certificate issued here for version {version} of this backup. The backup has been corrected "
+    "since: what stands now is not what the file says.",
 )
 _COMPARE = Text("备份证明 PDF 文件的 SHA-256 摘要", "SHA-256 digest of the certificate's PDF file")
 _HOW = Text(

@@ -142,6 +142,8 @@ def _backup_fields(row: Backup) -> dict[str, object]:
         "created_at": row.created_at,
         "saved_at": row.saved_at,
         "expires_at": row.expires_at if row.state in OPEN_STATES else None,
+        "version": row.version,
+        "corrects_id": row.corrects_id,
     }
 
 

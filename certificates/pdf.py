@@ -106,6 +106,8 @@ def _fields(certificate: CertificateView) -> list[dict[str, object]]:
     fields.append(_field("创建时间", "Created", started))
     if not certificate.legacy:
         fields.append(_field("编号时间", "Numbered", numbered))
+    if certificate.version > 1:  # a backup that was never corrected keeps the bytes it had
+        fields.append(_field("版本", "Version", f"{certificate.version}"))
     return fields
 
 

@@ -7,8 +7,9 @@ CERTIFICATE_ERRORS = (
     Error(
         "not_numbered", 409, False,
         Text("备份还没有编号", "The backup has no number yet"),
-        Text("只有取得备份编号的备份才有备份证明；请先完成各步骤并提交。",
-             "Only a numbered backup has a certificate. Complete its steps and submit it first."),
+        Text("只有已编号的备份才能出具备份证明、撤回编号或更正；请先完成各步骤并提交。",
+             "Only a numbered backup is certified, withdrawn or corrected. Complete its steps and submit it "
+             "first; a draft itself can be changed, or withdrawn as a draft."),
     ),
     Error(
         "no_public_address", 503, True,

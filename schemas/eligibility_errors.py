@@ -59,8 +59,8 @@ ELIGIBILITY_ERRORS = (
     Error(
         "used_in_prior_report", 409, False,
         Text("备份已用于事先报告", "A prior report has used the backup"),
-        Text("已用于事先报告的备份不能从报告人处收回；现未作任何改动。请先在人遗系统处理该报告。",
-             "A backup that a prior report has used is not taken from who reported. "
+        Text("已用于事先报告的备份不能撤回，也不能从报告人处收回；现未作任何改动。请先在人遗系统处理该报告。",
+             "A backup that a prior report has used is neither withdrawn nor taken from who reported. "
              "Nothing was changed. Settle the report in the HGR service system first."),
     ),
 )  # fmt: skip

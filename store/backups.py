@@ -25,6 +25,7 @@ class Held(NamedTuple):
     state: BackupState
     delegate_id: UUID
     number: str | None
+    is_correction: bool = False
 
 
 class Saved(NamedTuple):
@@ -42,7 +43,7 @@ class Saved(NamedTuple):
 def lock(writer: Writer, backup_id: UUID) -> Held | None:
     """The backup, held until the transaction ends; None where there is none."""
     row = writer.connection().execute(_LOCK, {"backup_id": backup_id}).first()
-    return Held(BackupState(row.state), row.delegate_id, row.number) if row else None
+    return Held(BackupState(row.state), *row[1:]) if row else None
 
 
 def outcome(session: Session, operation_id: UUID) -> dict[str, Any] | None:
@@ -130,7 +131,9 @@ def next_serial(writer: Writer, day: date) -> int:
 _UNCHANGED = dict.fromkeys(
     ("state", "title", "saved_at", "expires_at", "closed_at", "number", "release_digest")
 )
-_LOCK = text("SELECT state, delegate_id, number FROM backup WHERE id = :backup_id FOR UPDATE")
+_LOCK = text("""
+    SELECT state, delegate_id, number, corrects_id IS NOT NULL FROM backup WHERE id = :backup_id FOR UPDATE
+""")
 _OUTCOME = text("SELECT outcome FROM operation WHERE id = :operation_id AND NOT outcome ? 'refused'")
 _BEGIN = text("""
     WITH opened AS (

@@ -26,14 +26,18 @@ class Standing(NamedTuple):
 
     Attributes:
         numbered: It was given out and stands.
+        withdrawn_at: None while it stands.
+        version: Of the backup's contents, now.
         release: Version and digest of the release that judged it.
-        issued: Whether a certificate of this backup has the digest that was asked about.
+        issued: Of which version a certificate has the digest that was asked about; None where none has.
     """
 
     numbered: bool
     numbered_at: datetime
+    withdrawn_at: datetime | None
+    version: int
     release: tuple[str, str] | None
-    issued: bool
+    issued: int | None
 
 
 def lists(reader: Reader, backup_id: UUID) -> list[StoredList]:
@@ -50,9 +54,9 @@ def forms(reader: Reader, backup_id: UUID) -> Mapping[str, Any]:
     return said
 
 
-def issue(writer: Writer, sha256: str, backup_id: UUID) -> None:
+def issue(writer: Writer, sha256: str, backup_id: UUID, version: int) -> None:
     """Remember the digest of a certificate; issued again it is the same one."""
-    issued = {"sha256": sha256, "backup_id": backup_id, "at": datetime.now(UTC)}
+    issued = {"sha256": sha256, "backup_id": backup_id, "version": version, "at": datetime.now(UTC)}
     writer.connection().execute(_ISSUE, issued)
 
 
@@ -61,8 +65,8 @@ def standing(reader: Reader, number: str, sha256: str | None) -> Standing | None
     row = reader.connection().execute(_STANDING, {"number": number, "sha256": sha256}).first()
     if row is None:
         return None
-    release = (row.version, row.release_digest) if row.version is not None else None
-    return Standing(row.numbered, row.numbered_at, release, row.issued)
+    release = (row.release_version, row.release_digest) if row.release_version is not None else None
+    return Standing(row.numbered, row.numbered_at, row.withdrawn_at, row.version, release, row.issued)
 
 
 def count_visit(writer: Writer, address_index: bytes, most: int, window: timedelta, at: datetime) -> None:
@@ -98,15 +102,20 @@ _FORMS = text("""
     WHERE step.backup_id = :backup_id ORDER BY step.step
 """)
 _ISSUE = text("""
-    INSERT INTO issued_certificate (sha256, backup_id, issued_at) VALUES (:sha256, :backup_id, :at)
+    INSERT INTO issued_certificate (sha256, backup_id, version, issued_at)
+    VALUES (:sha256, :backup_id, :version, :at)
     ON CONFLICT DO NOTHING
 """)
 _STANDING = text("""
     SELECT backup.state = 'numbered' AS numbered,
            COALESCE(backup.closed_at, backup.created_at) AS numbered_at,
-           backup.release_digest, release.version,
-           EXISTS (
-               SELECT FROM issued_certificate AS issued
+           (
+               SELECT done_at FROM amendment
+               WHERE backup_id = backup.id AND kind = 'withdrawal' AND done_at IS NOT NULL
+           ) AS withdrawn_at,
+           backup.version, backup.release_digest, release.version AS release_version,
+           (
+               SELECT version FROM issued_certificate AS issued
                WHERE issued.sha256 = :sha256 AND issued.backup_id = backup.id
            ) AS issued
     FROM backup LEFT JOIN rulebook_release AS release ON release.digest = backup.release_digest

@@ -1,7 +1,8 @@
 """What was so of a backup and an account at an instant: the question, the facts, the answer.
 
-Everything is read from histories, none from what is so now: delegations, what was said of the account, and
-when the number was issued. So an answer for a past instant stays right whatever has happened since.
+Everything is read from histories, none from what is so now: delegations, what was said of the account, when
+the number was issued and withdrawn, which version the backup had. So an answer for a past instant stays right
+whatever has happened since.
 """
 
 import hashlib
@@ -149,6 +150,7 @@ def _answer(question: Question, rules: _Rules, row: Row[Any]) -> Answer:
     delegate = row.delegate_id == question.account_id
     facts = Facts(
         numbered=row.backup_id is not None,
+        not_withdrawn=not row.withdrawn,
         delegate=delegate,
         real_name_verified=bool(row.real_name_verified),
         unit_authorised=bool(row.unit_authorised),
@@ -166,7 +168,11 @@ def _answer(question: Question, rules: _Rules, row: Row[Any]) -> Answer:
 
 _FACTS = """
     SELECT backup.id AS backup_id, delegation.delegate_id, delegation.unit_code AS held_for,
-           standing.unit_code, standing.real_name_verified, standing.unit_authorised, saved.bodies
+           standing.unit_code, standing.real_name_verified, standing.unit_authorised, saved.bodies,
+           EXISTS (
+               SELECT FROM amendment
+               WHERE backup_id = backup.id AND kind = 'withdrawal' AND done_at <= asked.as_of
+           ) AS withdrawn
     FROM {asked}
     LEFT JOIN backup
          ON backup.number = asked.number AND COALESCE(backup.closed_at, backup.created_at) <= asked.as_of
@@ -179,9 +185,14 @@ _FACTS = """
         ORDER BY valid_from DESC, recorded_at DESC LIMIT 1
     ) AS standing ON true
     LEFT JOIN LATERAL (
+        SELECT draft_id FROM amendment
+        WHERE backup_id = backup.id AND kind = 'correction' AND done_at > asked.as_of
+        ORDER BY done_at LIMIT 1
+    ) AS former ON true
+    LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(step.step, form_content.body) AS bodies
         FROM backup_step AS step JOIN form_content ON form_content.id = step.content_id
-        WHERE step.backup_id = backup.id AND step.step = ANY(:steps)
+        WHERE step.backup_id = COALESCE(former.draft_id, backup.id) AND step.step = ANY(:steps)
     ) AS saved ON true
     ORDER BY asked.place
 """

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import SQLModel
 
-from schemas.tables.backups import Backup, BackupState, Delegation
+from schemas.tables.backups import Backup, Delegation
 from schemas.tables.legacy import LegacyDraft, LegacyRegistrant
 from schemas.tables.prior_reports import PriorReport
 
@@ -78,7 +78,7 @@ def move(
     operation_id: UUID,
     at: datetime,
 ) -> Moved:
-    """Give an account all numbered backups of some legacy registrants that nobody holds.
+    """Give an account all numbered backups of some legacy registrants that nobody holds, withdrawn ones too.
 
     The registrants are locked first, in the order of their ids: of two moves of the same registrants one
     waits, and then sees what the other has moved.
@@ -148,7 +148,6 @@ _TAKEN = (
     .where(
         _BACKUPS.c.registrant_id == _GIVEN,
         _BACKUPS.c.delegate_id.is_(None),
-        _BACKUPS.c.state == BackupState.NUMBERED,
     )
     .values(delegate_id=bindparam("to"), unit_code=bindparam("unit"))
     .returning(_BACKUPS.c.id)

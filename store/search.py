@@ -105,7 +105,7 @@ _CONDITIONS = {
 _PAGE = """
     WITH page AS MATERIALIZED (
         SELECT backup.id, backup.number, backup.state, backup.title, backup.created_at, backup.saved_at,
-               backup.expires_at, backup.closed_at, backup.delegate_id
+               backup.expires_at, backup.closed_at, backup.delegate_id, backup.version, backup.corrects_id
         FROM backup WHERE {conditions}
         ORDER BY backup.created_at DESC, backup.id DESC LIMIT :limit
     )
@@ -124,7 +124,7 @@ _PEOPLE = text("""
         SELECT delegate_id AS id,
                count(*) FILTER (WHERE state IN ('draft', 'waiting_for_deposit')) AS drafts,
                count(*) FILTER (WHERE state = 'numbered') AS numbered,
-               count(*) FILTER (WHERE state IN ('withdrawn', 'expired')) AS closed
+               count(*) FILTER (WHERE state IN ('withdrawn', 'expired', 'superseded')) AS closed
         FROM backup WHERE unit_code = :unit AND delegate_id > :after
         GROUP BY delegate_id ORDER BY delegate_id LIMIT :limit
     ), member AS (

@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel
 from rules.engine.procedures import Step
 from rules.engine.submission import submission_record
 from schemas.findings import Finding
+from schemas.tables.backups import BackupState
 from store.forms import FormStore
 from store.manifests import Counts
 from store.releases import Rulebook
@@ -139,6 +140,11 @@ def still_awaited(session: Session, backup_id: UUID, in_transit: set[str]) -> li
         return []
     there = session.connection().execute(_ARRIVED, {"backup_id": backup_id}).scalars()
     return sorted(in_transit.difference(there))
+
+
+def open_state(awaited: list[str]) -> str:
+    """The state of a draft whose deposits on their way these are."""
+    return (BackupState.WAITING_FOR_DEPOSIT if awaited else BackupState.DRAFT).value
 
 
 def _assess_step(

@@ -12,6 +12,9 @@ The procedure, notice section 二 (备份信息新建功能):
 7. Submission (提交) is judged by the release in force that day. What blocks is told, and the draft goes on.
 8. Nothing blocks: the backup is sealed and gets its backup number (备份编号), in one transaction.
 
+The correction (更正) of a numbered backup is a draft as well. It begins with the contents of the backup, not
+with a first save; sealed, it is the next version of the backup, under the number that has.
+
 Steps, durations and limits come from ``rules/procedures/backup-creation.yaml``; those above are its defaults.
 """
 
@@ -19,17 +22,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.amendments import AmendmentActivities
     from activities.backups import BackupActivities
     from activities.deposits import DepositActivities
     from activities.manifests import ManifestActivities
+    from schemas.contracts.amendments import Correct, CorrectionOpened, CorrectionOrder
     from schemas.contracts.backups import (
         CheckDeposits,
         CloseBackup,
@@ -52,17 +56,18 @@ with workflow.unsafe.imports_passed_through():
         operation_id,
     )
     from schemas.errors import Refusal
+    from schemas.stages import closed_lines, open_lines
     from wire import search_attributes
+    from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.board import Board
+    from workflows.transaction import transact
 
-TRANSACTION = timedelta(seconds=20)
-"""One database transaction; a longer one is dead, and tried again for as long as it takes."""
 LOOK_UP = timedelta(minutes=2)
 JUDGING = timedelta(minutes=30)
 HEARTBEAT = timedelta(minutes=1)
 SETTLING = timedelta(seconds=1)
 """How long late updates are turned away before a workflow ends that many wanted to change at once."""
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30))
 
 
 @workflow.defn(name="BackupCreation")
@@ -74,6 +79,7 @@ class BackupCreation:
         self._opening = opening
         self._progress = opening.progress or Progress()
         self._closed: Closed | None = None
+        self._board = Board("backup", opening.due_at)
         self._crowded = False
         """Whether somebody came too late. A workflow cannot end in a task during which an update arrives: the
         task is thrown away, and a crowd that keeps coming would keep it from ever ending."""
@@ -83,6 +89,7 @@ class BackupCreation:
     @workflow.run
     async def run(self, opening: OpenBackup) -> Closed:
         """Wait for updates and deadlines until the backup is closed."""
+        self._tell()
         while self._closed is None:
             await self._until_due_or_closed()
             if self._closed is None and self._run_is_long():
@@ -94,7 +101,7 @@ class BackupCreation:
                 await self._do_what_is_due()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._crowded:
-            await workflow.sleep(SETTLING, summary="等待其余请求退出")
+            await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))
         return self._closed
 
     # --- waiting ----------------------------------------------------------------------------------
@@ -102,11 +109,12 @@ class BackupCreation:
     async def _until_due_or_closed(self) -> None:
         """Sleep. Saves move the deadline on without touching this timer, so it may ring early: harmless."""
         due = self._next_due()
+        self._board.show_deadline(due)
         try:
             await workflow.wait_condition(
                 lambda: self._closed is not None or self._run_is_long() or self._due_before(due),
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
-                timeout_summary="下一个期限",
+                timeout_summary=Readable("下一个期限：提醒、查询递交情况或过期"),
             )
         except TimeoutError:
             return
@@ -128,7 +136,8 @@ class BackupCreation:
 
     def _start_fresh_run(self) -> None:
         if self._closed is None:
-            workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
+            carried = {"progress": self._progress, "due_at": self._board.due_at}
+            workflow.continue_as_new(self._opening.model_copy(update=carried))
 
     def _is_due(self, at: datetime | None) -> bool:
         return self._closed is None and at is not None and workflow.now() >= at
@@ -148,9 +157,7 @@ class BackupCreation:
         order = SendReminder(
             backup_id=self._opening.backup_id, due_at=due_at, expires_at=expires_at, at=workflow.now()
         )
-        await workflow.execute_local_activity_method(
-            BackupActivities.send_reminder, order, start_to_close_timeout=TRANSACTION, retry_policy=PATIENT
-        )
+        await transact(BackupActivities.send_reminder, order, "提醒委托人草稿即将过期")
         self._change(remind_at=[at for at in self._progress.remind_at if at > due_at])
 
     async def _recheck(self) -> None:
@@ -165,16 +172,12 @@ class BackupCreation:
     async def _record_step(self, update_id: str, command: SaveStep) -> StepSaved:
         opening = self._opening
         order = RecordStep(
-            operation_id=operation_id(opening.backup_id, update_id),
-            backup_id=opening.backup_id,
+            **self._order(update_id),
             creator_id=opening.creator_id,
             unit_code=opening.unit_code,
             command=command,
-            at=workflow.now(),
         )
-        recorded = await workflow.execute_local_activity_method(
-            BackupActivities.record_step, order, start_to_close_timeout=TRANSACTION, retry_policy=PATIENT
-        )
+        recorded = await transact(BackupActivities.record_step, order, f"保存步骤 {command.step}")
         saved = recorded.saved
         if self._progress.revisions.get(saved.step, 0) < saved.revision:  # else answered by an earlier run
             self._change(
@@ -187,17 +190,24 @@ class BackupCreation:
                 self._await_deposits(saved.awaiting)
         return saved
 
-    async def _seal(self, update_id: str, command: Submit) -> Verdict:
-        order = SealBackup(
-            operation_id=operation_id(self._opening.backup_id, update_id),
-            backup_id=self._opening.backup_id,
+    async def _open_correction(self, update_id: str, command: Correct) -> CorrectionOpened:
+        draft_id = self._opening.backup_id
+        order = CorrectionOrder(
+            operation_id=operation_id(draft_id, update_id),
+            draft_id=draft_id,
             command=command,
             at=workflow.now(),
         )
+        opened = await transact(AmendmentActivities.open_correction, order, "以已编号的内容建立更正草稿")
+        if not self._progress.revisions:  # else answered by an earlier run
+            self._change(**opened.model_dump(exclude={"awaiting"}))
+            self._await_deposits(opened.awaiting)
+        return opened
+
+    async def _seal(self, update_id: str, command: Submit) -> Verdict:
+        order = SealBackup(**self._order(update_id), command=command)
         while True:
-            sealed = await workflow.execute_local_activity_method(
-                BackupActivities.seal_backup, order, start_to_close_timeout=TRANSACTION, retry_policy=PATIENT
-            )
+            sealed = await transact(BackupActivities.seal_backup, order, "按当日规则校验，合格即编号")
             if sealed.verdict is not None:
                 break
             for manifest_id in sealed.unjudged:
@@ -206,24 +216,18 @@ class BackupCreation:
                     JudgeManifest(manifest_id=manifest_id, release=sealed.release),
                     start_to_close_timeout=JUDGING,
                     heartbeat_timeout=HEARTBEAT,
-                    summary="按新规则重新校验文件清单",
+                    summary=Readable("按新规则重新校验文件清单"),
                 )
         if sealed.verdict.number is not None:
-            self._finish(Closed(state="numbered", number=sealed.verdict.number))
+            self._finish(Closed(state="numbered", number=sealed.verdict.number), sealed.version)
         return sealed.verdict
 
     async def _close(
         self, update_id: str, state: Literal["withdrawn", "expired"], account_id: UUID | None
     ) -> Closed:
-        order = CloseBackup(
-            operation_id=operation_id(self._opening.backup_id, update_id),
-            backup_id=self._opening.backup_id,
-            state=state,
-            account_id=account_id,
-            at=workflow.now(),
-        )
-        closed = await workflow.execute_local_activity_method(
-            BackupActivities.close_backup, order, start_to_close_timeout=TRANSACTION, retry_policy=PATIENT
+        order = CloseBackup(**self._order(update_id), state=state, account_id=account_id)
+        closed = await transact(
+            BackupActivities.close_backup, order, "过期" if state == "expired" else "撤回"
         )
         self._finish(closed)
         return closed
@@ -233,44 +237,59 @@ class BackupCreation:
             DepositActivities.look_up,
             LookUpDeposits(backup_id=self._opening.backup_id),
             start_to_close_timeout=LOOK_UP,
-            summary="向数据资源库查询递交情况",
+            summary=Readable("向数据资源库查询递交情况"),
         )
         return found.answers
 
     async def _record_deposits(
         self, update_id: str, account_id: UUID | None, answers: list[DepositAnswer]
     ) -> DepositsChecked:
-        order = RecordDeposits(
-            operation_id=operation_id(self._opening.backup_id, update_id),
-            backup_id=self._opening.backup_id,
-            account_id=account_id,
-            answers=answers,
-            at=workflow.now(),
-        )
-        checked = await workflow.execute_local_activity_method(
-            BackupActivities.record_deposits, order, start_to_close_timeout=TRANSACTION, retry_policy=PATIENT
-        )
+        order = RecordDeposits(**self._order(update_id), account_id=account_id, answers=answers)
+        checked = await transact(BackupActivities.record_deposits, order, "记录递交情况")
         self._await_deposits(checked.awaiting)
         return checked
 
     def _await_deposits(self, awaiting: list[str]) -> None:
-        if bool(awaiting) != bool(self._progress.awaiting):
-            self._show(search_attributes.STAGE.value_set("waiting_for_deposit" if awaiting else "draft"))
+        turned = bool(awaiting) != bool(self._progress.awaiting)
         recheck_at = workflow.now() + self._progress.recheck_every if awaiting else None
         self._change(awaiting=awaiting, recheck_at=recheck_at)
+        if turned:
+            self._board.show_stage(self._state(), self._next_due())
 
-    def _finish(self, closed: Closed) -> None:
+    def _finish(self, closed: Closed, release: str | None = None) -> None:
         self._closed = closed
-        shown: list[SearchAttributeUpdate[str]] = [search_attributes.STAGE.value_set(closed.state)]
+        others = []
         if closed.number is not None:
-            shown.append(search_attributes.BACKUP_NUMBER.value_set(closed.number))
-        self._show(*shown)
+            others.append(search_attributes.BACKUP_NUMBER.value_set(closed.number))
+        if release is not None:
+            others.append(search_attributes.RELEASE.value_set(release))
+        self._board.show_stage(closed.state, None, *others)
+        self._tell()
 
-    def _show(self, *updates: SearchAttributeUpdate[str]) -> None:
-        workflow.upsert_search_attributes(updates)
+    def _order(self, update_id: str) -> dict[str, Any]:
+        """What every order of a transaction begins with."""
+        backup_id = self._opening.backup_id
+        key = operation_id(backup_id, update_id)
+        return {"operation_id": key, "backup_id": backup_id, "at": workflow.now()}
 
     def _change(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
+        self._tell()
+
+    # --- what operators see -----------------------------------------------------------------------
+
+    def _state(self) -> str:
+        if self._closed is not None:
+            return self._closed.state
+        return "waiting_for_deposit" if self._progress.awaiting else "draft"
+
+    def _tell(self) -> None:
+        if self._closed is not None:
+            self._board.tell(self._closed.state, None, *closed_lines(self._closed.number))
+        else:
+            progress = self._progress
+            lines = open_lines(progress.awaiting, progress.expires_at)
+            self._board.tell(self._state(), self._next_due(), *lines)
 
     # --- updates ----------------------------------------------------------------------------------
 
@@ -288,16 +307,23 @@ class BackupCreation:
                         await self._expire()
                 raise
 
+    @asynccontextmanager
+    async def _opening_or_changing(self) -> AsyncIterator[None]:
+        """The turn of an update that may be the first: where it is refused, there is no draft to wait for."""
+        async with self._changing():
+            try:
+                yield
+            except FailureError:
+                if not self._progress.revisions:
+                    self._closed = Closed(state="refused")
+                    self._tell()
+                raise
+
     @workflow.update
     async def save_step(self, command: SaveStep) -> StepSaved:
         """Let one step refer to stored content; the first save opens the draft."""
-        async with self._changing():
-            try:
-                return await self._record_step(_update_id(), command)
-            except FailureError:
-                if not self._progress.revisions:  # there is no draft to wait for
-                    self._closed = Closed(state="refused")
-                raise
+        async with self._opening_or_changing():
+            return await self._record_step(_update_id(), command)
 
     @save_step.validator
     def _may_save(self, command: SaveStep) -> None:
@@ -306,6 +332,16 @@ class BackupCreation:
         first_run = self._opening.progress is None
         if first_run and command.revision != self._progress.revisions.get(command.step, 0):
             raise failure(Refusal("stale_revision"))
+
+    @workflow.update
+    async def correct(self, command: Correct) -> CorrectionOpened:
+        """Begin the draft with the contents of a numbered backup, to correct it."""
+        async with self._opening_or_changing():
+            return await self._open_correction(_update_id(), command)
+
+    @correct.validator
+    def _may_correct(self, command: Correct) -> None:
+        self._require_open()
 
     @workflow.update
     async def submit(self, command: Submit) -> Verdict:
@@ -323,7 +359,7 @@ class BackupCreation:
     async def check_deposits(self, command: CheckDeposits) -> DepositsChecked:
         """Hear whether deposits have arrived: from the person who was told so, or from the repositories."""
         if command.attested is not None:
-            answers = [DepositAnswer(repository=command.attested, result="attested", source="account")]
+            answers = [DepositAnswer(repository=command.attested, result="attested", source=command.source)]
             async with self._changing():
                 return await self._record_deposits(_update_id(), command.account_id, answers)
         revisions = self._progress.revisions

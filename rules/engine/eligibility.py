@@ -12,7 +12,13 @@ from schemas.findings import Severity
 from schemas.texts import Text
 
 Fact = Literal[
-    "numbered", "delegate", "real_name_verified", "unit_authorised", "unit_of_backup", "security_reviewed"
+    "numbered",
+    "not_withdrawn",
+    "delegate",
+    "real_name_verified",
+    "unit_authorised",
+    "unit_of_backup",
+    "security_reviewed",
 ]
 NEEDS: dict[Fact, tuple[Fact, ...]] = {
     "delegate": ("numbered",),
@@ -26,6 +32,7 @@ class Facts(NamedTuple):
 
     Attributes:
         numbered: The backup had its number.
+        not_withdrawn: It had not been withdrawn.
         delegate: The account was its delegate (委托人).
         real_name_verified: The account had passed the real-name check.
         unit_authorised: A unit authorised the account.
@@ -34,6 +41,7 @@ class Facts(NamedTuple):
     """
 
     numbered: bool
+    not_withdrawn: bool
     delegate: bool
     real_name_verified: bool
     unit_authorised: bool

@@ -45,6 +45,8 @@ class OpenBackup(Message):
         unit_code: Unified social credit code of that account's unit at this moment.
         progress: Carried by continue-as-new; None for the first run.
         events_per_run: History length that starts a fresh run, far below the server's limit of 51,200.
+        release: Version of the release it is opened under, for operators.
+        due_at: The deadline that operators see; None for drafts that show none.
     """
 
     backup_id: UUID
@@ -52,6 +54,8 @@ class OpenBackup(Message):
     unit_code: str
     progress: Progress | None = None
     events_per_run: int = 4_000
+    release: str | None = None
+    due_at: datetime | None = None
 
 
 class SaveStep(Message):
@@ -115,7 +119,7 @@ class Withdraw(Message):
 class Closed(Message):
     """Answer to `Withdraw`, and result of the workflow."""
 
-    state: Literal["numbered", "withdrawn", "expired", "refused"]
+    state: Literal["numbered", "withdrawn", "expired", "superseded", "refused"]
     number: str | None = None
 
 
@@ -125,10 +129,12 @@ class CheckDeposits(Message):
     Attributes:
         account_id: Who asks; None for the scheduled re-check.
         attested: Repository that has told this person that the deposit arrived; None to look it up.
+        source: Whose word that is: the account's, or an operator's.
     """
 
     account_id: UUID | None = None
     attested: str | None = None
+    source: str = "account"
 
 
 class DepositsChecked(Message):
@@ -169,11 +175,17 @@ class SealBackup(Message):
 
 
 class Sealed(Message):
-    """Outcome of `SealBackup`: a verdict, or the manifests the release in force has not judged yet."""
+    """Outcome of `SealBackup`: a verdict, or the manifests the release in force has not judged yet.
+
+    Attributes:
+        release: Digest of the release in force.
+        version: Its version, for operators.
+    """
 
     verdict: Verdict | None = None
     unjudged: list[UUID] = []
     release: str
+    version: str | None = None
 
 
 class JudgeManifest(Message):

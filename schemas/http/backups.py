@@ -153,11 +153,16 @@ class BackupSummary(BaseModel):
 
     id: UUID
     number: str | None
-    state: Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired"]
+    state: Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired", "superseded"]
     title: str | None
     created_at: datetime
     saved_at: datetime
     expires_at: datetime | None = Field(description="None once the backup is closed")
+    version: int = Field(default=1, description="Of its contents; each correction makes the next one")
+    corrects_id: UUID | None = Field(
+        default=None,
+        description="The numbered backup that it corrects or, `superseded`, of which it is a former version",
+    )
 
 
 class BackupView(BackupSummary):

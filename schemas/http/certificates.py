@@ -35,6 +35,7 @@ class CertificateView(BaseModel):
     """A certificate (备份证明) of a numbered backup."""
 
     number: str = Field(description="Backup number (备份编号)")
+    version: int = Field(default=1, description="Of the backup's contents: the one that stands")
     legacy: bool = Field(description="The old platform gave the number out: only title and dates are known")
     title: str | None = Field(description="Of the project")
     categories: list[Named]
@@ -51,8 +52,13 @@ class VerificationView(BaseModel):
     number: str
     valid: bool = Field(description="The number was given out and stands")
     numbered_at: datetime
+    withdrawn_at: datetime | None = Field(description="None while it stands")
+    version: int = Field(description="Of the backup's contents: each correction makes the next one")
     release: ReleaseRef | None = Field(description="The release that judged it; None for a legacy backup")
     sha256: str | None = Field(default=None, description="The digest that was asked about, hex")
     issued: bool | None = Field(
         default=None, description="Whether a certificate of this backup has that digest; None unless asked"
+    )
+    issued_version: int | None = Field(
+        default=None, description="Of which version; another than `version` is superseded. None unless issued"
     )

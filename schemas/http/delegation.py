@@ -96,7 +96,7 @@ class DelegationView(BaseModel):
     unit_name: str
     since: datetime
     until: datetime | None = Field(description="None: to this day")
-    by: Literal["creation", "attribution", "claim", "unit_claim", "handover"]
+    by: Literal["creation", "correction", "attribution", "claim", "unit_claim", "handover"]
 
 
 class DelegationsView(BaseModel):

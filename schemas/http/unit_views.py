@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.http.backups import BackupSummary, Pagination, Request
 
-State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired"]
+State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired", "superseded"]
 Moment = Annotated[AwareDatetime, Field(strict=False)]
 
 
@@ -20,7 +20,7 @@ class PersonView(BaseModel):
     member: bool = Field(description="False for who has left the unit and still holds backups of it")
     drafts: int = Field(description="Drafts, those that wait for a deposit included")
     numbered: int
-    closed: int = Field(description="Withdrawn or expired")
+    closed: int = Field(description="Withdrawn, expired, or former versions")
 
 
 class PeoplePage(BaseModel):

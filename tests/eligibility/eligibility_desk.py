@@ -22,7 +22,8 @@ class Desk(Deployment):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.publish(load_rulebook(REPOSITORY / "rules"))
+        self.rules = load_rulebook(REPOSITORY / "rules")
+        self.publish(self.rules)
 
     def start(self) -> None:
         super().start()

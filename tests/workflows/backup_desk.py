@@ -212,7 +212,12 @@ class Desk:
 
     def draft(self, **opening: Any) -> "Draft":
         """A draft that its first save will open."""
-        return Draft(self, OpenBackup(backup_id=uuid4(), creator_id=self.account, unit_code=UNIT, **opening))
+        now = datetime.now(UTC)
+        with reading(self.platform.engine) as reader:
+            release = self.platform.rulebooks.in_force(reader, now).release
+        due_at = release.procedure("backup-creation").first_due(now)
+        said = {"unit_code": UNIT, "release": release.version, "due_at": due_at, **opening}
+        return Draft(self, OpenBackup(backup_id=uuid4(), creator_id=self.account, **said))
 
     async def filled(self, **opening: Any) -> "Draft":
         """A draft with every step filled in well, ready to be submitted."""
@@ -259,7 +264,8 @@ class Draft:
         update_id = update_id or str(uuid4())
         if not self.revisions:
             queue = self.desk.platform.task_queue
-            await commands.open_backup(self.desk.platform.temporal, queue, self.opening, command, update_id)
+            client, change = self.desk.platform.temporal, BackupCreation.save_step
+            await commands.open_backup(client, queue, self.opening, change, command, update_id)
         saved = await self._ask(BackupCreation.save_step, command, update_id)
         self.revisions[saved.step] = saved.revision
         return saved
