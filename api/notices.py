@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api import claim_views, delegation_views
+from api import claim_views, delegation_views, operators
 from api.accounts import Member, viewer
 from api.attribution import CLAIM_HINT
 from api.backups import LanguageDep
@@ -34,6 +34,7 @@ SENTENCES = {
     ),
     **claim_views.NOTICES,
     **delegation_views.NOTICES,
+    **operators.NOTICES,
 }
 """By kind of notice; the words in braces are the notice's facts, and `day` the day it is due."""
 

@@ -7,10 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel
 
 from schemas.stuck import CaseKind, Cause
-from schemas.tables.stuck import StuckWork
 from store.cases import Case, of_workflows
 from store.database import Reader, Writer
 
@@ -169,10 +168,14 @@ def page(
     return [Entry(*row) for row in reader.execute(_PAGE, facts)]
 
 
-def of_case(reader: Reader, case_id: UUID) -> Sequence[StuckWork]:
-    """What is noted of one case now, the oldest first."""
-    query = select(StuckWork).where(StuckWork.case_id == case_id, col(StuckWork.cleared_at).is_(None))
-    return reader.exec(query.order_by(col(StuckWork.since), col(StuckWork.id))).all()
+def count(reader: Reader, wanted: Filter) -> int:
+    """How much of it there is."""
+    return int(reader.execute(_COUNT, wanted._asdict()).scalar_one())
+
+
+def of_case(reader: Reader, case_id: UUID) -> list[Entry]:
+    """What is noted of one case now, the worst first."""
+    return [Entry(*row) for row in reader.execute(_OF_CASE, {"case_id": case_id})]
 
 
 _STUCK = SQLModel.metadata.tables["stuck_work"]
@@ -290,21 +293,19 @@ _CLEAR_WORKFLOW = text(
     " AND (CAST(:cause AS varchar) IS NULL OR cause = :cause)"
     " AND (CAST(:activity AS varchar) IS NULL OR activity = :activity)"
 )
-_PAGE = text(
-    """
-    WITH scored AS (
-        SELECT *, CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - since) * 1000 AS bigint) * people
-               AS score
-        FROM stuck_work
-        WHERE cleared_at IS NULL
-        AND (CAST(:cause AS varchar) IS NULL OR cause = :cause)
-        AND (CAST(:kind AS varchar) IS NULL OR case_kind = :kind)
-        AND (CAST(:unit_code AS varchar) IS NULL OR unit_code = :unit_code)
-    ), worst AS (
-        SELECT * FROM scored
-        WHERE CAST(:score AS bigint) IS NULL OR (score, -id) < (:score, -CAST(:id AS bigint))
-        ORDER BY score DESC, id LIMIT :most
-    )
+_WANTED = """
+    cleared_at IS NULL
+    AND (CAST(:cause AS varchar) IS NULL OR cause = :cause)
+    AND (CAST(:kind AS varchar) IS NULL OR case_kind = :kind)
+    AND (CAST(:unit_code AS varchar) IS NULL OR unit_code = :unit_code)
+"""
+_COUNT = text(f"SELECT count(*) FROM stuck_work WHERE {_WANTED}")  # noqa: S608
+_SCORED = """
+    SELECT *, CAST(extract(epoch FROM CAST({as_of} AS timestamptz) - since) * 1000 AS bigint) * people
+           AS score
+    FROM stuck_work
+"""
+_ENTRIES = """
     SELECT id, workflow_id, worst.case_id, case_kind, cause, activity, local, since, seen_at, attempt,
            failure, people, unit_code, score, coalesce(revision, 0), support
     FROM worst LEFT JOIN LATERAL (
@@ -314,5 +315,18 @@ _PAGE = text(
         FROM operator_action WHERE operator_action.case_id = worst.case_id
     ) AS acts ON true
     ORDER BY score DESC, id
+"""
+_PAGE = text(
+    f"""
+    WITH scored AS ({_SCORED.format(as_of=":as_of")} WHERE {_WANTED}), worst AS (
+        SELECT * FROM scored
+        WHERE CAST(:score AS bigint) IS NULL OR (score, -id) < (:score, -CAST(:id AS bigint))
+        ORDER BY score DESC, id LIMIT :most
+    ) {_ENTRIES}
+    """  # noqa: S608
+)
+_OF_CASE = text(
+    f"""
+    WITH worst AS ({_SCORED.format(as_of="now()")} WHERE cleared_at IS NULL AND case_id = :case_id) {_ENTRIES}
     """
 )

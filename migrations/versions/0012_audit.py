@@ -28,6 +28,7 @@ CREATE FUNCTION audit_actor_kind(by_account uuid, kind varchar, of_case uuid) RE
 LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN by_account IS NULL THEN 'system'
+        WHEN starts_with(kind, 'operator_') THEN 'operator'
         WHEN kind IN ('rule_diff', 'rule_impact') THEN 'policy'
         WHEN kind IN ('unit_claim', 'approve_unit_claim', 'reverse_unit_claim', 'decide_claim', 'handover')
             THEN 'unit_administrator'

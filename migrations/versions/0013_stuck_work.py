@@ -26,20 +26,6 @@ SELECT id, 'comparison', 'rule-comparison-' || id, NULL, 1, '', NULL, NULL, NULL
 UNION ALL
 SELECT id, 'attribution', 'attribution-' || id, unit_code, 1, '', NULL, NULL, NULL FROM account
 """
-ACTOR_KIND = """
-CREATE OR REPLACE FUNCTION audit_actor_kind(account_id uuid, kind varchar)
-RETURNS varchar LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE
-        WHEN account_id IS NULL THEN 'system'
-        {operators}
-        WHEN kind IN ('unit_claim', 'approve_unit_claim', 'reverse_unit_claim', 'decide_claim', 'handover')
-            THEN 'unit_administrator'
-        WHEN kind IN ('rule_diff', 'rule_impact') THEN 'policy'
-        ELSE 'person'
-    END
-$$
-"""
-OPERATORS = "WHEN kind LIKE 'operator\\_%' THEN 'operator'"
 
 
 def upgrade() -> None:
@@ -87,11 +73,9 @@ def upgrade() -> None:
     op.create_index("sms_message_by_case", "sms_message", ["case_id"])
     op.create_index("operation_by_time", "operation", ["asked_at"], postgresql_using="brin")
     op.execute(WORKFLOW_CASE)
-    op.execute(ACTOR_KIND.format(operators=OPERATORS))
 
 
 def downgrade() -> None:
-    op.execute(ACTOR_KIND.format(operators=""))
     op.execute("DROP VIEW workflow_case")
     op.drop_index("operation_by_time")
     op.drop_index("sms_message_by_case")

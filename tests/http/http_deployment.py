@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -123,6 +123,14 @@ class Deployment:
     def history_length(self, backup_id: str) -> int:
         """Events of the workflow of a backup, over all its runs."""
         return len(self._await(_history(self._client, f"backup-{backup_id}")))
+
+    def run(self, ask: Callable[[Client], Awaitable[Any]]) -> Any:
+        """Ask Temporal for something; what comes of it."""
+
+        async def asking() -> Any:
+            return await ask(self._client)
+
+        return self._await(asking())
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Read the database directly."""
