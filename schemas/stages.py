@@ -66,6 +66,7 @@ STAGES: dict[Procedure, dict[str, Stage]] = {
         "numbered": Stage(Text("已编号", "Numbered")),
         "withdrawn": Stage(Text("已撤回", "Withdrawn")),
         "expired": Stage(Text("已过期", "Expired")),
+        "superseded": Stage(Text("已更正：由新版本取代", "Corrected: a later version stands")),
         "refused": Stage(Text("未建成：首次保存被拒绝", "Not opened: its first save was refused")),
     },
     "claim": {

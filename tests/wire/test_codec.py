@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import Payload
 
 from wire.codec import REFUSED, EncryptionCodec, UndecryptablePayloadError
 from wire.keys import KeysError, KeySet
+from wire.readable import MarkingConverter, Readable, words
 
 KEYS = KeySet.generate()
 CODEC = EncryptionCodec(KEYS, "hgr")
@@ -101,3 +102,13 @@ def test_after_a_rotation_old_payloads_decrypt_and_new_ones_use_the_new_key() ->
 @given(payloads.filter(lambda payload: payload.metadata.get("encoding") != b"binary/encrypted"))
 def test_a_plaintext_payload_is_replaced_by_one_that_no_converter_reads(plain: Payload) -> None:
     assert decode(CODEC, plain) == [Payload(metadata={"encoding": REFUSED})]
+
+
+@given(st.text())
+def test_words_for_operators_go_out_in_the_clear_and_are_never_taken_back_in(said: str) -> None:
+    converter = MarkingConverter()
+    summary, secret = encode(CODEC, converter.to_payload(Readable(said)), converter.to_payload(said))
+    assert words(summary) == said
+    assert words(secret) is None
+    assert secret.metadata["encoding"] == b"binary/encrypted"
+    assert decode(CODEC, summary)[0].metadata["encoding"] == REFUSED

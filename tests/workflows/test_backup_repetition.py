@@ -15,6 +15,7 @@ from api import commands
 from rules.engine.release import Release
 from schemas.contracts.backups import Sealed, StepRecorded, operation_id
 from settings import Settings
+from workflows.backup_creation import BackupCreation
 
 EVENTS_PER_RUN = 12
 """A run of about one save."""
@@ -63,9 +64,8 @@ async def test_a_repeated_update_is_answered_as_before_and_done_once(desk: Desk)
 async def test_a_repeated_opening_finds_the_draft_it_opened(desk: Desk) -> None:
     draft, update_id = desk.draft(), str(uuid4())
     command = draft.command("project", {})
-    open_ = partial(
-        commands.open_backup, desk.platform.temporal, desk.platform.task_queue, draft.opening, command
-    )
+    where = desk.platform.temporal, desk.platform.task_queue
+    open_ = partial(commands.open_backup, *where, draft.opening, BackupCreation.save_step, command)
     await asyncio.gather(*(open_(update_id) for _ in range(5)))
     assert (await draft.progress()).revisions == {"project": 1}
 

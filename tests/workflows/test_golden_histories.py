@@ -1,6 +1,7 @@
 """Every path's history, as recorded once and as it runs today, replays on today's workflow.
 
-``pytest tests/workflows/test_golden_histories.py --record`` records the present workflow's histories; see
+Each folder of ``histories`` is one version of the workflows. ``pytest
+tests/workflows/test_golden_histories.py --record`` records the present workflow's into the newest; see
 ``docs/how-to/change-a-workflow.md`` for when to do that and when not to. The key ring beside the histories is
 for them alone; what they hold is made up.
 """
@@ -34,7 +35,11 @@ KEYS = HISTORIES / "keys.json"
 FINGERPRINT = HISTORIES / "fingerprint.json"
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 
-RECORDED = sorted(path for path in HISTORIES.glob("*.json") if path not in (KEYS, FINGERPRINT))
+NEWEST = max(
+    (folder for folder in HISTORIES.iterdir() if folder.is_dir()), key=lambda folder: int(folder.name)
+)
+"""The version of the workflows that is recorded now; those before it are out there in open cases."""
+RECORDED = sorted(HISTORIES.glob("*/*.json"))
 
 Run = tuple[Draft, str | None]
 """A draft, and which of its runs is meant when it has several."""
@@ -143,22 +148,22 @@ async def test_a_history_made_today_replays(
     if request.config.getoption("--record"):
         machine = golden_desk.platform.temporal.identity
         told = history.to_json().replace(machine, "worker")
-        (HISTORIES / f"{path}.json").write_text(told + "\n", "utf-8")
+        (NEWEST / f"{path}.json").write_text(told + "\n", "utf-8")
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 async def test_a_recorded_history_replays(path: Path, plugin: WirePlugin) -> None:
     await Replayer(workflows=[BackupCreation], plugins=[plugin]).replay_workflow(_recorded(path))
 
 
 def test_every_path_has_a_recorded_history() -> None:
-    assert {path.stem for path in RECORDED} == set(PATHS)
+    assert {path.stem for path in NEWEST.iterdir()} == set(PATHS)
 
 
 async def test_a_changed_workflow_does_not_replay(plugin: WirePlugin) -> None:
     with pytest.raises(workflow.NondeterminismError):
         await Replayer(workflows=[Changed], plugins=[plugin]).replay_workflow(
-            _recorded(HISTORIES / "plain.json")
+            _recorded(NEWEST / "plain.json")
         )
 
 
@@ -172,12 +177,15 @@ COMMANDS = {
     "continue_as_new",
     "execute_activity_method",
     "execute_child_workflow",
-    "execute_local_activity_method",
     "patched",
+    "show_deadline",
+    "show_stage",
     "sleep",
-    "upsert_search_attributes",
+    "transact",
     "wait_condition",
 }
+"""What makes commands, also by way of `workflows.board` and `workflows.transaction`."""
+NAMED = {"execute_activity_method", "patched", "transact"}
 EXPLANATION = """
 The commands of a workflow have changed:
 {change}
@@ -212,10 +220,10 @@ def _commands(method: ast.stmt) -> list[str]:
     lines = [f"{method.name}: @{ast.unparse(decorator)}" for decorator in method.decorator_list]
     calls = [node for node in ast.walk(method) if isinstance(node, ast.Call)]
     for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in COMMANDS:
-            named = node.func.attr in {"execute_activity_method", "execute_local_activity_method", "patched"}
-            what = f" {ast.unparse(node.args[0])}" if named else ""
-            lines.append(f"{method.name}: {node.func.attr}{what}")
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in COMMANDS:
+            what = f" {ast.unparse(node.args[0])}" if called in NAMED else ""
+            lines.append(f"{method.name}: {called}{what}")
     return lines
 
 
