@@ -23,8 +23,8 @@ from schemas.http.backups import Pagination
 from schemas.http.claims import NewDecision
 from schemas.tables.delegation import Handover
 from schemas.texts import Language
-from store import handovers, queries
-from store.database import reading
+from store import handover_previews, handovers, queries
+from store.database import reading, writing
 from store.handovers import Holding
 from store.operations import Asked
 
@@ -48,9 +48,9 @@ def preview(
 ) -> http.PreviewView:
     """Which backups would move, which would not, who would have to agree, and a digest to confirm.
 
-    It changes nothing, so it takes no Idempotency-Key.
+    It moves nothing, so it takes no Idempotency-Key.
     """
-    return _preview(platform, who, body, spoken)
+    return _shown(platform, who, body, spoken)
 
 
 @router.post(
@@ -84,7 +84,7 @@ async def create_handover(
         await run_in_threadpool(_preview, platform, who, body, spoken)
     view = await handover_requests.begun(platform, who, change, row, spoken, response)
     if view.state == "changed":
-        raise BackupsChanged(await run_in_threadpool(_preview, platform, who, body, spoken))
+        raise await run_in_threadpool(_changed, platform, who, body, spoken)
     return view
 
 
@@ -211,6 +211,23 @@ def _preview(platform: Platform, who: Identity, body: http.NewPreview, spoken: L
         release = platform.rulebooks.in_force(reader, datetime.now(UTC)).release
         policy = release.procedure("delegation")
         return delegation_views.preview(reader, platform.cipher, policy, holding, body.to, spoken)
+
+
+def _shown(platform: Platform, who: Identity, body: http.NewPreview, spoken: Language) -> http.PreviewView:
+    """A preview, whose backups are remembered."""
+    view = _preview(platform, who, body, spoken)
+    with writing(platform.engine) as writer:
+        handover_previews.remember(writer, Holding(body.from_, who.unit_code), datetime.now(UTC))
+    return view
+
+
+def _changed(platform: Platform, who: Identity, body: http.NewHandover, spoken: Language) -> BackupsChanged:
+    with reading(platform.engine) as reader:
+        found = handover_previews.difference(
+            reader, Holding(body.from_, who.unit_code), body.digest, delegation_views.FIRST
+        )
+    current = _shown(platform, who, body, spoken)
+    return BackupsChanged(current, found and delegation_views.difference(found))
 
 
 def _was_asked(platform: Platform, change: Asked) -> bool:

@@ -14,6 +14,7 @@ from schemas.texts import Language, Text
 from store import claims, handovers
 from store.database import Reader
 from store.encryption import ColumnCipher
+from store.handover_previews import Difference
 from store.handovers import Delegated, Holding
 
 FIRST = 50
@@ -136,6 +137,16 @@ def preview(
         staying=[why] if elsewhere else [],
         consents=list(policy.consents(held.total)),
         digest=held.digest,
+    )
+
+
+def difference(found: Difference) -> http.DifferenceView:
+    """What came and what went since a preview."""
+    return http.DifferenceView(
+        came=found.came.total,
+        came_first=[views.backup_summary(row) for row in found.came.first],
+        went=found.went.total,
+        went_first=[views.backup_summary(row) for row in found.went.first],
     )
 
 

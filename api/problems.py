@@ -31,7 +31,7 @@ from api.language import TAGS, language
 from api.problem_pages import router as problem_pages
 from schemas.errors import Refusal
 from schemas.http.backups import StepView
-from schemas.http.delegation import PreviewView
+from schemas.http.delegation import DifferenceView, PreviewView
 from schemas.texts import Language, Text
 
 log = structlog.get_logger()
@@ -101,14 +101,16 @@ class BackupsChangedProblem(Problem):
 
     current: PreviewView
     """The preview as it is now, with the digest to confirm."""
+    difference: DifferenceView | None
+    """How it differs from what was shown; null for a digest that no preview of the last day showed."""
 
 
 class BackupsChanged(Refusal):
-    """``backups_changed``, with the preview as it is now."""
+    """``backups_changed``, with the preview as it is now and how it differs from the one that was shown."""
 
-    def __init__(self, current: PreviewView) -> None:
+    def __init__(self, current: PreviewView, difference: DifferenceView | None) -> None:
         super().__init__("backups_changed")
-        self.current = current
+        self.current, self.difference = current, difference
 
 
 def install(app: FastAPI) -> None:
@@ -202,9 +204,12 @@ def problem(
     request.state.refused = refusal.error.code  # for what counts and records refusals
     facts = {name: fact for name, fact in refusal.facts.items() if name != "pointer"}
     content = described(request, refusal, fields)
-    current = {}
+    current: dict[str, Any] = {}
     if isinstance(refusal, StaleRevision | BackupsChanged):
         current["current"] = refusal.current.model_dump(mode="json")
+    if isinstance(refusal, BackupsChanged):
+        difference = refusal.difference
+        current["difference"] = difference and difference.model_dump(mode="json")
     return JSONResponse(
         content.model_dump() | facts | current,
         content.status,

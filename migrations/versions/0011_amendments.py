@@ -60,10 +60,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "handover_preview",
+        sa.Column("unit_code", sa.String(), nullable=False),
+        sa.Column("delegate_id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("backups", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.Column("shown_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
+        sa.PrimaryKeyConstraint("unit_code", "delegate_id", "digest"),
     )
     op.create_index("handover_preview_by_time", "handover_preview", ["shown_at"])
 

@@ -58,6 +58,15 @@ class PreviewView(BaseModel):
     digest: str = Field(description="SHA-256 of the ids of all that move, in order: what a handover confirms")
 
 
+class DifferenceView(BaseModel):
+    """How the backups of a delegate differ from those that a preview showed."""
+
+    came: int = Field(description="How many are theirs that were not shown")
+    came_first: list[BackupSummary] = Field(description="The newest of them")
+    went: int = Field(description="How many that were shown are theirs no more")
+    went_first: list[BackupSummary] = Field(description="The newest of them")
+
+
 class HandoverView(BaseModel):
     """A handover: all backups of one delegate to another."""
 

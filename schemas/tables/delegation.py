@@ -51,6 +51,8 @@ class HandoverPreview(SQLModel, table=True):
     __tablename__ = "handover_preview"
     __table_args__ = (Index("handover_preview_by_time", "shown_at"),)
 
+    unit_code: str = Field(primary_key=True, description="For which they were held")
+    delegate_id: UUID = Field(primary_key=True, description="Who held them")
     digest: str = Field(primary_key=True, max_length=64, description="SHA-256 of the ids in order, hex")
     backups: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     shown_at: datetime = Field(sa_type=DateTime(timezone=True))

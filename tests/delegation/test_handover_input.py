@@ -1,11 +1,12 @@
 """Bad input of a handover: nothing moves by mistake, and everybody is told why."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from claims_town import ADMINISTRATOR, Town, refusal
 from handover_ward import Ward
+from sqlalchemy import text
 
 NOT_A_MEMBER = (422, "delegate_not_a_member")
 NOTHING = (409, "nothing_to_hand_over")
@@ -24,6 +25,40 @@ async def test_a_stale_digest_moves_nothing_and_shows_how_it_stands_now(town: To
     assert ward.held(ward.old) == 4
     assert await ward.told(ward.heir) == []
     assert (await ward.confirms(now["digest"])).json()["moved"] == 4
+
+
+async def test_who_confirms_too_late_sees_which_backups_came_and_which_went(town: Town) -> None:
+    ward = await Ward.built(town, 1)
+    old = town.registrant(ward.unit, 2)
+    claim = await ward.chief.unit_claims(old, ward.old)
+    await ward.chief.proves(UUID(claim.json()["id"]), unit=True)
+    await town.comes_true("SELECT state = 'moved' FROM unit_claim WHERE id = :id", id=claim.json()["id"])
+    shown = await ward.previewed()
+    path, said = f"/v1/unit-claims/{claim.json()['id']}/reversals", {"reason": "选错"}
+    assert (await ward.chief.asks("POST", path, json=said)).json()["state"] == "reversed"
+    came = [(await ward.drafts(ward.old)).rpartition("/")[2] for _ in range(2)]
+    answer = (await ward.confirms(shown["digest"])).json()
+    went = {backup["id"] for backup in shown["first"]} - {each["id"] for each in answer["current"]["first"]}
+    told = answer["difference"]
+    assert (told["came"], [each["id"] for each in told["came_first"]]) == (2, came[::-1])
+    assert (told["went"], {each["id"] for each in told["went_first"]}) == (2, went)
+    again = (await ward.confirms(answer["current"]["digest"])).json()
+    assert again["moved"] == 3
+
+
+async def test_a_digest_that_nobody_here_was_shown_tells_no_difference(town: Town) -> None:
+    ward, other = await Ward.built(town, 1), await Ward.built(town, 1)
+    foreign = (await other.previewed())["digest"]
+    for digest in (foreign, "0" * 64):
+        answer = (await ward.confirms(digest)).json()
+        assert (answer["current"]["backups"], answer["difference"]) == (1, None)
+    yesterday = (await ward.previewed())["digest"]
+    with town.engine.begin() as connection:
+        connection.execute(text("UPDATE handover_preview SET shown_at = shown_at - interval '25 hours'"))
+    ward.gives(ward.old, 1)
+    await ward.previewed()
+    assert (await ward.confirms(yesterday)).json()["difference"] is None
+    assert town.value("SELECT count(*) FROM handover_preview") == 1, "what is too old is forgotten"
 
 
 async def test_the_same_stale_request_again_is_refused_again(town: Town) -> None:
