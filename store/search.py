@@ -16,6 +16,8 @@ from store.database import Reader
 Key = tuple[datetime, UUID]
 CHUNK = 1_000
 """Backups of an export that are in memory at once."""
+NEWEST = 4
+"""Pages of newest backups in which a word of titles is looked for before the index of all titles is asked."""
 
 
 class Filters(NamedTuple):
@@ -49,11 +51,12 @@ def unit_backups(
         asked["pattern"] = f"%{_literal(filters.title)}%"
     if after is not None:
         asked |= {"after_at": after[0], "after_id": after[1]}
-    return (
-        reader.connection()
-        .execute(_statement(frozenset(asked)), {**asked, "unit": unit_code, "limit": limit})
-        .all()
-    )
+    given = {**asked, "unit": unit_code, "limit": limit, "newest": NEWEST * limit}
+    if filters.title is not None:  # a word that many titles have fills the page from the newest of them
+        page = reader.connection().execute(_among_newest(frozenset(asked)), given).all()
+        if len(page) == limit:
+            return page
+    return reader.connection().execute(_statement(frozenset(asked)), given).all()
 
 
 def every_backup(reader: Reader, unit_code: str, filters: Filters) -> Iterator[Row[Any]]:
@@ -77,8 +80,17 @@ def _literal(typed: str) -> str:
 
 def _statement(asked: frozenset[str]) -> TextClause:
     """The SELECT for these filters, of fixed parts."""
-    conditions = " AND ".join(["backup.unit_code = :unit", *(_CONDITIONS[name] for name in sorted(asked))])
-    return text(_PAGE.format(conditions=conditions))
+    return text(_PAGE.format(source="backup", conditions=_conditions(asked)))
+
+
+def _among_newest(asked: frozenset[str]) -> TextClause:
+    """The same among the newest backups of the unit alone."""
+    source = _NEWEST.format(conditions=_conditions(asked & {"after_at", "after_id"}))
+    return text(_PAGE.format(source=source, conditions=_conditions(asked - {"title"})))
+
+
+def _conditions(asked: frozenset[str]) -> str:
+    return " AND ".join(["backup.unit_code = :unit", *(_CONDITIONS[name] for name in sorted(asked))])
 
 
 _CONDITIONS = {
@@ -102,11 +114,15 @@ _CONDITIONS = {
     "after_at": "(backup.created_at, backup.id) < (:after_at, :after_id)",
     "after_id": "true",
 }
+_NEWEST = """(
+            SELECT * FROM backup WHERE {conditions}
+            ORDER BY backup.created_at DESC, backup.id DESC LIMIT :newest
+        ) AS backup"""
 _PAGE = """
     WITH page AS MATERIALIZED (
         SELECT backup.id, backup.number, backup.state, backup.title, backup.created_at, backup.saved_at,
                backup.expires_at, backup.closed_at, backup.delegate_id, backup.version, backup.corrects_id
-        FROM backup WHERE {conditions}
+        FROM {source} WHERE {conditions}
         ORDER BY backup.created_at DESC, backup.id DESC LIMIT :limit
     )
     SELECT page.*, account.name, COALESCE(lists.data_files, 0) AS data_files, lists.categories
