@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, insert
-from sqlmodel import col
+from sqlmodel import SQLModel
 
 from schemas.tables.audit import AuditEvent
 
@@ -47,7 +47,7 @@ def record(
     Returns:
         The event's id.
     """
-    event = insert(AuditEvent).values(
+    event = insert(_EVENTS).values(
         act=act,
         actor_kind=actor_kind,
         actor_id=actor_id,
@@ -58,4 +58,8 @@ def record(
         reason=reason,
         facts=dict(facts or {}),
     )
-    return int(connection.execute(event.returning(col(AuditEvent.id))).scalar_one())
+    id_: int = connection.execute(event.returning(_EVENTS.c.id)).scalar_one()
+    return id_
+
+
+_EVENTS = SQLModel.metadata.tables[str(AuditEvent.__tablename__)]

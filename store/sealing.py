@@ -124,8 +124,8 @@ def record(row: Row[Any]) -> Record:
 
 def sealed_rows(session: Session) -> Iterator[Sealed]:
     """The whole trail, as it stands in the database, seal by seal."""
-    streamed = session.connection().execution_options(stream_results=True, max_row_buffer=1_000)
-    for row in streamed.execute(_ALL):
+    streamed = {"stream_results": True, "max_row_buffer": 1_000}
+    for row in session.connection().execute(_ALL, execution_options=streamed):
         stored = [bytes(node) for node in row.nodes]
         yield Sealed(
             seq=row.seq,
@@ -146,9 +146,9 @@ def _take_turn(writer: Writer, wait: bool) -> bool:
 
 _WAIT = text("SELECT pg_advisory_xact_lock(:lock)")
 _TRY = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_COLUMNS = ", ".join(f"event.{name}" for name in FIELDS)
+COLUMNS = ", ".join(f"event.{name}" for name in FIELDS)
 _WAITING = text(f"""
-    SELECT {_COLUMNS} FROM audit_unsealed JOIN audit_event AS event ON event.id = audit_unsealed.event_id
+    SELECT {COLUMNS} FROM audit_unsealed JOIN audit_event AS event ON event.id = audit_unsealed.event_id
     ORDER BY audit_unsealed.event_id LIMIT :limit
 """)  # noqa: S608 - names of our own
 _TIP = text("SELECT seq, chain FROM audit_seal ORDER BY seq DESC LIMIT 1")
@@ -161,7 +161,7 @@ _SIGN = text("""
     ON CONFLICT DO NOTHING
 """)
 _ALL = text(f"""
-    SELECT seal.seq, seal.event_id, seal.chain, seal.nodes, {_COLUMNS}
+    SELECT seal.seq, seal.event_id, seal.chain, seal.nodes, {COLUMNS}
     FROM audit_seal AS seal LEFT JOIN audit_event AS event ON event.id = seal.event_id
     ORDER BY seal.seq
 """)  # noqa: S608 - names of our own
