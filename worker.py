@@ -15,6 +15,8 @@ from activities.attempts import Attempts
 from activities.attribution import AttributionActivities
 from activities.audit import AuditActivities, sealing
 from activities.backups import BackupActivities
+from activities.blocking import BlockActivities
+from activities.catch_up import CatchUpActivities
 from activities.claims import ClaimActivities
 from activities.delegation import DelegationActivities
 from activities.deposits import DepositActivities
@@ -25,6 +27,7 @@ from activities.rulebooks import RulebookActivities
 from activities.sms.choice import chosen
 from activities.sms.outbox import SmsActivities
 from activities.stuck_scan import StuckScanActivities
+from activities.sweep import SweepActivities
 from activities.unit_claims import UnitClaimActivities
 from settings import Settings
 from store.answer_keys import AnswerKeys
@@ -37,12 +40,14 @@ from wire.client import connect as connect_temporal
 from wire.keys import KeyRing
 from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
+from workflows.catch_up import CatchingUp
 from workflows.claim import Claim
 from workflows.delegation import Handover
 from workflows.number_withdrawal import NumberWithdrawal
 from workflows.prior_report import PriorReport
 from workflows.rule_comparison import RuleComparison
 from workflows.stuck_scan import StuckScan
+from workflows.sweep import Sweep
 from workflows.tree_head import TreeHead
 from workflows.unit_claim import UnitClaim
 
@@ -75,18 +80,21 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
     prior_reports = PriorReportActivities(engine, Eligibility(rulebooks))
     amendments = AmendmentActivities(engine, rulebooks)
     stuck = StuckScanActivities(engine, client, rulebooks)
+    blocks = BlockActivities(engine)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[
             Attribution,
             BackupCreation,
+            CatchingUp,
             Claim,
             Handover,
             NumberWithdrawal,
             PriorReport,
             RuleComparison,
             StuckScan,
+            Sweep,
             TreeHead,
             UnitClaim,
         ],
@@ -123,6 +131,10 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             delegation.move_handover,
             delegation.lapse_handover,
             stuck.scan_for_stuck_work,
+            blocks.note_block,
+            blocks.return_case,
+            SweepActivities(engine, client).clear_away,
+            CatchUpActivities(engine, client, rulebooks, backups).catch_up,
         ],
         interceptors=[Attempts(engine)],
         activity_executor=threads,

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from api.tokens import DevelopmentIssuer
 from cli.preparation import prepare
+from cli.schedules import put_in_place
 from embedded import platform as embedded_platform
 from embedded.platform import Platform
 
@@ -74,6 +75,7 @@ def play(folder: Path) -> None:
     started = time.monotonic()
     with embedded_platform.running(folder) as platform:
         prepare(platform.settings)
+        put_in_place(platform.settings)
         issuer = DevelopmentIssuer(folder / "issuer")
         platform.start_worker()
         platform.start_api()

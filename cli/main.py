@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 import settings as configuration
 from api.app import create_app
 from cli import demo as story
-from cli import legacy, rules, sms
+from cli import audit, legacy, rules, schedules, sms
 from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform
@@ -62,8 +62,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they show local variables: persons and keys
     help="人类遗传资源信息备份平台 / Backup of human genetic resource information",
 )
+app.add_typer(audit.app, name="audit")
 app.add_typer(legacy.app, name="legacy")
 app.add_typer(rules.app, name="rules")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(sms.app, name="sms")
 app.command()(token)
 
@@ -78,6 +80,7 @@ def run(
     try:
         with embedded_platform.running(folder, temporal_port=7233, ui_port=8233) as platform:
             prepare(platform.settings)
+            schedules.put_in_place(platform.settings)
             platform.start_worker()
             platform.start_api(port)
             console.print(

@@ -1,9 +1,15 @@
-"""The table of what can be refused or go wrong: the codec server and its grants."""
+"""The table of what can be refused or go wrong: upkeep, and the codec server."""
 
 from schemas.platform_errors import Error
 from schemas.texts import Text
 
 OPERATIONS_ERRORS = (
+    Error(
+        "request_lapsed", 410, False,
+        Text("该请求久未完成，已作废", "The request was never completed, and has lapsed"),
+        Text("它没有产生任何效果。请以新的 Idempotency-Key 重新提交。",
+             "It had no effect. Send it again with a new Idempotency-Key."),
+    ),
     Error(
         "wrong_namespace", 403, False,
         Text("命名空间不符", "Another namespace"),

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from embedded.process import free_port
 from rules.engine.load import load_rulebook
 from settings import Settings
+from store.answer_keys import rotate
 
 sys.path.append(str(Path(__file__).parents[1] / "http"))  # its deployment serves here as well
 
@@ -22,7 +23,9 @@ from http_deployment import REPOSITORY, Deployment, complete_draft, number
 
 
 @pytest.fixture(scope="package")
-def plant(session_settings: Settings, template_database: str) -> Iterator[Deployment]:
+def plant(
+    session_settings: Settings, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
     """API and worker, with a database and a task queue of their own."""
     server = session_settings.database_url.get_secret_value().rpartition("/")[0]
     name = f"operations_{uuid.uuid4().hex}"
@@ -32,7 +35,10 @@ def plant(session_settings: Settings, template_database: str) -> Iterator[Deploy
                 sql.Identifier(name), sql.Identifier(template_database)
             )
         )
+    answer_keys = tmp_path_factory.mktemp("answer-keys") / "keys.json"
+    rotate(answer_keys)
     changes = {
+        "answer_keys": answer_keys,
         "database_url": SecretStr(f"{server}/{name}"),
         "task_queue": f"test-{name}",
         "api_metrics": f"127.0.0.1:{free_port()}",
