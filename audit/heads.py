@@ -51,12 +51,15 @@ def key_set(document: Mapping[str, Any]) -> KeySet:
     """Public keys, as ``/.well-known/jwks.json`` has them (RFC 7517).
 
     Raises:
-        HeadError: It is no key set.
+        HeadError: It is no key set, or an empty one.
     """
     try:
-        return KeySet.import_key_set({"keys": list(document["keys"])})
+        keys = list(document["keys"])
+        if keys:
+            return KeySet.import_key_set({"keys": keys})
     except (JoseError, ValueError, TypeError, KeyError):
-        raise HeadError from None
+        pass
+    raise HeadError
 
 
 def read_head(signed: str, keys: KeySet) -> TreeHead:

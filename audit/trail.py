@@ -59,13 +59,27 @@ class Fault(NamedTuple):
 
     Attributes:
         code: What.
-        seq: Number of the seal, or size of the tree head.
+        seq: Number of the seal; size of the tree head; or line of the file, from 1.
         event_id: The event, where one is meant.
     """
 
     code: Code
     seq: int | None = None
     event_id: int | None = None
+
+
+class Findings(NamedTuple):
+    """What came of walking a whole trail.
+
+    Attributes:
+        size: Sealed events.
+        covered: How many of them the newest tree head covers; of the others nobody else knows yet.
+        faults: Everything that is wrong.
+    """
+
+    size: int
+    covered: int
+    faults: list[Fault]
 
 
 class Sealed(NamedTuple):

@@ -15,8 +15,8 @@ from typer.core import TyperGroup
 
 import settings as configuration
 from api.app import create_app
-from cli import demo as story
 from cli import audit, legacy, rules, schedules, sms
+from cli import demo as story
 from cli.preparation import prepare
 from cli.token import token
 from embedded import platform as embedded_platform

@@ -1,6 +1,6 @@
 """Reading the audit trail: its events, its signed heads, proofs, and what is wrong with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,11 +11,11 @@ from sqlmodel import Session
 
 from audit.heads import HeadError, TreeHead, read_head
 from audit.records import moment
-from audit.trail import Fault, walk
+from audit.trail import Fault, Findings, walk
 from audit.tree import consistency_path, inclusion_path
 from schemas.http.audit import AuditRecord, InclusionProof
 from store.database import Reader
-from store.sealing import COLUMNS, hashes, record, sealed_rows
+from store.sealing import COLUMNS, hashes, record, sealed_rows, tip
 
 
 class Filters(NamedTuple):
@@ -103,27 +103,28 @@ def backup_of_number(session: Session, number: str) -> UUID | None:
     return found
 
 
-def faults(session: Session, keys: KeySet, known: Sequence[TreeHead] = ()) -> Iterator[Fault]:
-    """Everything that is wrong with the trail in the database.
+def verified(session: Session, keys: KeySet, known: Sequence[TreeHead] = ()) -> Findings:
+    """Walk the whole trail in the database again.
 
     Args:
         session: One snapshot.
         keys: The platform's public keys, from where one trusts them.
         known: Tree heads that were kept elsewhere: they tell if those in the database were taken away.
     """
-    trusted = list(known)
+    faults, trusted = [], list(known)
     for head in heads(session):
         try:
             said = read_head(head.signed, keys)
         except HeadError:
-            yield Fault("head_unreadable", head.size)
+            faults.append(Fault("head_unreadable", head.size))
             continue
         if (said.size, said.root, said.at) != (head.size, head.root.hex(), moment(head.signed_at)):
-            yield Fault("head_unreadable", head.size)
+            faults.append(Fault("head_unreadable", head.size))
         trusted.append(said)
-    yield from walk(sealed_rows(session), trusted)
-    for row in session.connection().execute(_STRAY):
-        yield Fault(row.code, None, row.id)
+    faults += walk(sealed_rows(session), trusted)
+    faults += [Fault(row.code, None, row.id) for row in session.connection().execute(_STRAY)]
+    covered = max((head.size for head in trusted), default=0)
+    return Findings(tip(session).size, covered, faults)
 
 
 _CONDITIONS = {

@@ -142,14 +142,14 @@ def test_a_leaf_is_proven_and_no_other_leaf_place_size_root_or_proof_is(
     root, leaf = defined(leaves[:size]), leaf_hash(leaves[index])
     path = proof(nodes, inclusion_path(index, size))
     assert includes(root, size, index, leaf, path)
-    assert not includes(root, size, index, leaf_hash(leaves[index] + b"x"), path)
-    assert not includes(leaf_hash(b"x"), size, index, leaf, path)
+    assert not includes(root, size, index, leaf_hash(b"altered"), path)
+    assert not includes(leaf_hash(b"altered"), size, index, leaf, path)
     assert not includes(root, size, index, leaf, [*path, leaf])
     assert not includes(root, size, size, leaf, path)
     if path:
         assert not includes(root, size, index, leaf, path[:-1])
         broken = data.draw(st.integers(0, len(path) - 1))
-        altered = [leaf_hash(b"x") if place == broken else each for place, each in enumerate(path)]
+        altered = [leaf_hash(b"altered") if place == broken else each for place, each in enumerate(path)]
         assert not includes(root, size, index, leaf, altered)
         for other in range(size):
             assert includes(root, size, other, leaf, path) == (other == index)
@@ -170,7 +170,7 @@ def test_a_tree_is_proven_to_begin_with_another_and_not_with_one_that_was_rewrit
     assert not continues(first, old, second, new, [*path, first])
     assume(path)
     assert not continues(first, old, second, new, path[:-1])
-    assert not continues(first, old, second, new, [leaf_hash(b"x"), *path[1:]])
+    assert not continues(first, old, second, new, [leaf_hash(b"altered"), *path[1:]])
 
 
 def test_what_no_tree_has_cannot_be_proven() -> None:
