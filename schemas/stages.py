@@ -163,7 +163,7 @@ def standing(procedure: Procedure, state: str, due_at: datetime | None, *more: T
         *more,
     ]
     return "\n\n".join(
-        "\n".join([f"**{title}**", *(f"- {line}" for line in said)])
+        "\n".join([f"**{title}**", "", *(f"- {line}" for line in said)]).rstrip()
         for title, said in (
             (stage.title.zh, [line.zh for line in lines]),
             (stage.title.en, [line.en for line in lines]),

@@ -118,7 +118,7 @@ async def test_a_draft_says_without_a_key_where_it_stands_until_it_is_numbered(d
         "HgrBlocked": False,
     }
     details = await told(draft)
-    assert details.startswith("**草稿**\n- 等待：委托人保存或提交\n")
+    assert details.startswith("**草稿**\n\n- 等待：委托人保存或提交\n")
     assert "**Draft**" in details
     assert progress.expires_at is not None
     assert f"{progress.expires_at + timedelta(hours=8):%Y-%m-%d %H:%M}（北京时间）过期" in details
@@ -126,7 +126,9 @@ async def test_a_draft_says_without_a_key_where_it_stands_until_it_is_numbered(d
     number = (await draft.submit()).number
     await draft.handle.result()
     assert await shown(draft) == before | {"HgrStage": "numbered", "HgrBackupNumber": number}
-    assert await told(draft) == (f"**已编号**\n- 备份编号 {number}\n\n**Numbered**\n- Backup number {number}")
+    assert await told(draft) == (
+        f"**已编号**\n\n- 备份编号 {number}\n\n**Numbered**\n\n- Backup number {number}"
+    )
 
 
 async def test_a_draft_that_waits_names_the_repository_and_shows_when_it_is_asked_again(
