@@ -1,10 +1,10 @@
-"""Any sequence of claims, undoings, handovers, statements and reports, asked about at every past instant."""
+"""Any sequence of claims, handovers, statements, reports and so on, asked about at every past instant."""
 
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,11 +14,15 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 from temporalio.exceptions import ApplicationError
 
+from activities.amendments import AmendmentActivities
 from activities.prior_reports import PriorReportActivities
 from rules.engine.judge import Judge
 from rules.engine.load import load_rulebook
+from schemas.contracts.amendments import WithdrawalOrder
 from schemas.contracts.prior_reports import PriorReportOrder, RecordPriorReport
+from schemas.tables.amendments import Amendment
 from store.accounts import Profile, sign_in
+from store.amendments import store
 from store.database import connect, reading, writing
 from store.eligibility import Answer, Eligibility, Question
 from store.encryption import ColumnCipher
@@ -43,6 +47,7 @@ STEPS = st.one_of(
     st.tuples(st.just("handover"), PEOPLE, PEOPLE),
     st.tuples(st.just("say"), PEOPLE, st.sampled_from([UNIT, UNIT, OTHER_UNIT, None]), LATE),
     st.tuples(st.just("report"), GROUPS, PEOPLE, LATE),
+    st.tuples(st.just("withdraw"), GROUPS, PEOPLE),
 )
 
 
@@ -66,9 +71,10 @@ class Held(NamedTuple):
 class World:
     """What the model knows beside what the database holds. A group is a registrant with one backup."""
 
-    def __init__(self, engine: Engine, eligibility: Eligibility, cipher: ColumnCipher) -> None:
-        self.engine, self.eligibility, self.cipher = engine, eligibility, cipher
-        self.reports = PriorReportActivities(engine, eligibility)
+    def __init__(self, engine: Engine, rulebooks: Rulebooks, cipher: ColumnCipher) -> None:
+        self.engine, self.eligibility, self.cipher = engine, Eligibility(rulebooks), cipher
+        self.amendments = AmendmentActivities(engine, rulebooks)
+        self.reports = PriorReportActivities(engine, self.eligibility)
         self.now = START
         self.people = [uuid4() for _ in range(3)]
         self.registrants = [new_registrant(engine, 1) for _ in range(2)]
@@ -82,6 +88,9 @@ class World:
         self.said: list[list[tuple[datetime, datetime, str | None]]] = [[], [], []]
         self.moves: list[tuple[UUID, int]] = []
         self.used: list[tuple[int, datetime]] = []
+        self.withdrawn: list[datetime | None] = [None, None]
+        self.shown: list[str | None] = [None, None, None]
+        """The unit that authorises each person by the token shown last."""
         for person in range(3):
             self.say(person, UNIT, 0)
 
@@ -104,7 +113,9 @@ class World:
         known, unit = self.standing(person, at)
         held = self.holder(group, at)
         is_delegate = held is not None and held.person == person
-        reasons = [] if is_delegate else ["delegate"]
+        gone = self.withdrawn[group]
+        reasons = ["not_withdrawn"] if gone is not None and gone <= at else []
+        reasons += [] if is_delegate else ["delegate"]
         reasons += [] if known else ["real_name_verified"]
         reasons += [] if unit else ["unit_authorised"]
         return reasons + (["unit_of_backup"] if is_delegate and unit == OTHER_UNIT else [])
@@ -166,6 +177,7 @@ class World:
         )
         with writing(self.engine) as writer:
             sign_in(writer, self.cipher, profile, self.now)
+        self.shown[person] = unit
         if self.standing(person, since) != (True, unit):
             self.said[person].append((since, self.now, unit))
 
@@ -188,6 +200,28 @@ class World:
             assert self.reports.record_prior_report(order) == recorded
             self.used.append((group, used_at))
 
+    def withdraw(self, group: int, person: int) -> None:
+        operation, account = uuid4(), self.people[person]
+        asked: dict[str, Any] = {"backup_id": self.backups[group], "account_id": account}
+        with writing(self.engine) as writer:
+            row = {"id": operation, "kind": "withdrawal", **asked, "reason": b"", "stored_at": self.now}
+            store(writer, Amendment(**row))
+        order = WithdrawalOrder(operation_id=operation, **asked, at=self.now)
+        held = self.holder(group, self.now)
+        refused = None
+        if held is None or held.person != person or self.shown[person] != UNIT:
+            refused = "not_allowed"
+        elif self.withdrawn[group] is not None:
+            refused = "number_withdrawn"
+        elif any(each == group for each, _ in self.used):
+            refused = "used_in_prior_report"
+        if refused is not None:
+            with pytest.raises(ApplicationError, match=refused):
+                self.amendments.withdraw_number(order)
+        else:
+            assert self.amendments.withdraw_number(order) == self.amendments.withdraw_number(order)
+            self.withdrawn[group] = self.now
+
     def answers_as_the_model(self) -> None:
         minutes = int((self.now - START) / MINUTE) + 1
         instants = [START + n * MINUTE + d for n in range(minutes) for d in (-MOMENT, 0 * MOMENT, MINUTE / 2)]
@@ -202,8 +236,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Eligibility:
-    return Eligibility(Always())
+def rules() -> Rulebooks:
+    return Always()
 
 
 @pytest.fixture
@@ -223,7 +257,7 @@ def engine(database: str) -> Iterator[Engine]:
 )
 @given(steps=st.lists(STEPS, min_size=1, max_size=15))
 def test_every_past_instant_is_answered_as_the_model_does(
-    engine: Engine, rules: Eligibility, steps: list[tuple[str, ...]]
+    engine: Engine, rules: Rulebooks, steps: list[tuple[str, ...]]
 ) -> None:
     world = World(engine, rules, ColumnCipher(KeyRing.generate()))
     for step, *facts in steps:
