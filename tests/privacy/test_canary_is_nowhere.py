@@ -69,6 +69,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
         visitor.attests_to_a_person(draft)
         visitor.meets_failures(draft)
         visitor.finishes(draft)
+        visitor.amends_numbered_backups()
         visitor.is_handed_over(issuer.token("chen"), issuer.token("li"))
         yield Driven(platform, folder, visitor, birds)
 

@@ -343,6 +343,22 @@ class Visitor:
         for path in ("/v1/backups", draft, f"{draft}/steps/data-files/data-files", "/v1/notices"):
             self.asks("GET", path)
 
+    def amends_numbered_backups(self) -> None:
+        """Say why in words that name a person; and in an address, where they are refused."""
+        said = {"reason": f"{self.name}（{self.phone}，{self.email}）退出研究，样本 {self.cell}"}
+        numbered = self.asks("GET", "/v1/backups?state=numbered").json()["backups"]
+        assert numbered
+        for backup in numbered:
+            path = f"/v1/backups/{backup['id']}"
+            assert self.asks("POST", f"{path}/corrections", json=said).status_code in (201, 409)
+            assert self.asks("POST", f"{path}/number-withdrawal", json=said).status_code == 200
+            assert self.asks("POST", f"{path}/corrections", json=said).status_code == 409
+            assert (
+                self.asks("POST", f"{path}/number-withdrawal", json={self.phone: self.name}).status_code
+                == 422
+            )
+            assert self.name in self.asks("GET", f"{path}/versions").text, "who sees the backup sees why"
+
     def meets_failures(self, draft: str) -> None:
         """Activities that fail on a missing table, then a database that is away."""
         with failing_activities(self._platform):
