@@ -61,19 +61,18 @@ class StuckScanActivities:
             for sighting in _sightings(workflow_id, description, asked.get(workflow_id), at)
         ]
         seen += [Sighting(workflow_id, "blocked", at) for workflow_id in blocked - known]
-        over = [workflow_id for workflow_id, found in looked_at.items() if found is None]
 
         def write(writer: Writer) -> Scanned:
             noted = stuck.note_from_records(writer, limits, at) + len(seen)
             stuck.note(writer, seen, at)
             stuck.see_again(writer, "blocked", blocked & known, at)
-            for workflow_id in over:
-                stuck.clear_workflow(writer, workflow_id, at, "activity_retrying")
+            for workflow_id, found in looked_at.items():
+                stuck.clear_activities(writer, workflow_id, _pending(found), at)
             cleared = stuck.clear(writer, [*BY_RECORDS, *BY_LOOKING], at, at)
             # A note of the worker's own may be younger than what visibility shows.
             cleared += stuck.clear(writer, ["activity_retrying"], at - FORGOTTEN, at)
             cleared += stuck.clear(writer, ["blocked"], at - BLOCKS_SHOW, at)
-            return Scanned(noted=noted, cleared=cleared + len(over))
+            return Scanned(noted=noted, cleared=cleared)
 
         return await self._write(write)
 
@@ -111,6 +110,11 @@ class StuckScanActivities:
                 return what(writer)
 
         return await asyncio.to_thread(write)
+
+
+def _pending(found: DescribeWorkflowExecutionResponse | None) -> list[str] | None:
+    """Types of the activities that a running workflow waits for."""
+    return None if found is None else [each.activity_type.name for each in found.pending_activities]
 
 
 def _sightings(

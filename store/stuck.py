@@ -151,6 +151,19 @@ def clear_workflow(
     writer.connection().execute(_CLEAR_WORKFLOW, facts)
 
 
+def clear_activities(writer: Writer, workflow_id: str, pending: Sequence[str] | None, at: datetime) -> None:
+    """Close what is noted of a workflow's activities that it does not wait for any more.
+
+    Args:
+        writer: The transaction.
+        workflow_id: Which.
+        pending: Types of those it waits for, as Temporal says, which knows no local ones; None: it has ended.
+        at: When.
+    """
+    facts = {"workflow_id": workflow_id, "ended": pending is None, "pending": list(pending or ()), "at": at}
+    writer.connection().execute(_CLEAR_ACTIVITIES, facts)
+
+
 def page(
     reader: Reader, wanted: Filter, as_of: datetime, after: tuple[int, int] | None, limit: int
 ) -> list[Entry]:
@@ -292,6 +305,11 @@ _CLEAR_WORKFLOW = text(
     "UPDATE stuck_work SET cleared_at = :at WHERE workflow_id = :workflow_id AND cleared_at IS NULL"
     " AND (CAST(:cause AS varchar) IS NULL OR cause = :cause)"
     " AND (CAST(:activity AS varchar) IS NULL OR activity = :activity)"
+)
+_CLEAR_ACTIVITIES = text(
+    "UPDATE stuck_work SET cleared_at = :at"
+    " WHERE workflow_id = :workflow_id AND cause = 'activity_retrying' AND cleared_at IS NULL"
+    " AND (:ended OR NOT local AND activity <> ALL(:pending))"
 )
 _WANTED = """
     cleared_at IS NULL

@@ -60,6 +60,7 @@ with workflow.unsafe.imports_passed_through():
     from wire import search_attributes
     from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.blocking import Blocking
     from workflows.board import Board
     from workflows.transaction import transact
 
@@ -71,13 +72,14 @@ SETTLING = timedelta(seconds=1)
 
 
 @workflow.defn(name="BackupCreation")
-class BackupCreation:
+class BackupCreation(Blocking):
     """One run per draft; see the module for the procedure."""
 
     @workflow.init
     def __init__(self, opening: OpenBackup) -> None:
         self._opening = opening
         self._progress = opening.progress or Progress()
+        self._block = self._progress.block
         self._closed: Closed | None = None
         self._board = Board("backup", opening.due_at)
         self._crowded = False
@@ -120,6 +122,8 @@ class BackupCreation:
             return
 
     def _next_due(self) -> datetime | None:
+        if self._block is not None:
+            return None
         progress = self._progress
         recheck = [progress.recheck_at] if progress.recheck_at else []
         expiry = [progress.expires_at] if progress.expires_at else []
@@ -136,18 +140,20 @@ class BackupCreation:
 
     def _start_fresh_run(self) -> None:
         if self._closed is None:
-            carried = {"progress": self._progress, "due_at": self._board.due_at}
+            progress = self._progress.model_copy(update={"block": self._block})
+            carried = {"progress": progress, "due_at": self._board.due_at}
             workflow.continue_as_new(self._opening.model_copy(update=carried))
 
     def _is_due(self, at: datetime | None) -> bool:
-        return self._closed is None and at is not None and workflow.now() >= at
+        idle = self._closed is None and self._block is None
+        return idle and at is not None and workflow.now() >= at
 
     async def _do_what_is_due(self) -> None:
         progress = self._progress
         if self._is_due(progress.expires_at):
-            await self._expire()
+            await self._in_background(self._expire())
         elif progress.expires_at and self._is_due(min(progress.remind_at, default=None)):
-            await self._remind(progress.remind_at[0], progress.expires_at)
+            await self._in_background(self._remind(progress.remind_at[0], progress.expires_at))
 
     async def _expire(self) -> None:
         """Close the draft as expired, or learn how it was closed by an update that a crash took away."""
@@ -162,10 +168,22 @@ class BackupCreation:
 
     async def _recheck(self) -> None:
         due_at, revisions = self._progress.recheck_at, self._progress.revisions
-        answers = await self._look_up()  # outside the turn: a slow repository must not hold up saves
+        # outside the turn: a slow repository must not hold up saves
+        answers = await self._in_background(self._look_up())
         async with self._turn:
-            if self._closed is None and revisions == self._progress.revisions:
-                await self._record_deposits(f"recheck {due_at}", None, answers)
+            current = self._closed is None and revisions == self._progress.revisions
+            if answers is not None and current:
+                await self._in_background(self._record_deposits(f"recheck {due_at}", None, answers))
+
+    def _may_skip(self, effect: str) -> bool:
+        return effect in ("look_up", "record_deposits", "send_reminder")
+
+    def _skip(self, effect: str) -> None:
+        progress = self._progress
+        if effect == "send_reminder":
+            self._change(remind_at=progress.remind_at[1:])
+        elif progress.recheck_at is not None:
+            self._change(recheck_at=workflow.now() + progress.recheck_every)
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -237,7 +255,7 @@ class BackupCreation:
             DepositActivities.look_up,
             LookUpDeposits(backup_id=self._opening.backup_id),
             start_to_close_timeout=LOOK_UP,
-            summary=Readable("向数据资源库查询递交情况"),
+            summary=Readable(f"查询 {', '.join(self._progress.awaiting) or '递交情况'}"),
         )
         return found.answers
 
@@ -289,7 +307,7 @@ class BackupCreation:
         else:
             progress = self._progress
             lines = open_lines(progress.awaiting, progress.expires_at)
-            self._board.tell(self._state(), self._next_due(), *lines)
+            self._board.tell(self._state(), self._next_due(), *self._block_lines(), *lines)
 
     # --- updates ----------------------------------------------------------------------------------
 

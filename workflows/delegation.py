@@ -20,6 +20,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.blocking import BlockActivities
     from activities.delegation import DelegationActivities
     from schemas.contracts.backups import operation_id
     from schemas.contracts.delegation import (
@@ -30,11 +31,13 @@ with workflow.unsafe.imports_passed_through():
         HandoverStands,
         OpenHandover,
     )
+    from schemas.contracts.stuck import ResolveBlock, ReturnCase
     from schemas.delegation import CLOSED
     from schemas.errors import Refusal
     from schemas.texts import Text
     from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.blocking import Blocking
     from workflows.board import Board
     from workflows.transaction import PATIENT, transact
 
@@ -45,7 +48,7 @@ OPENING = timedelta(minutes=1)
 
 
 @workflow.defn(name="Handover")
-class Handover:
+class Handover(Blocking):
     """One run per handover, under the id of the old delegate; see the module for the procedure."""
 
     @workflow.init
@@ -60,10 +63,10 @@ class Handover:
         self._tell()
         while not self._is_closed():
             await self._until_something_is_to_do()
-            if self._stands.state == "moving":
-                self._stand(await self._move())
+            if self._wants_move():
+                self._stand(await self._in_background(self._move()))
             elif self._is_due():
-                self._stand(await self._lapse())
+                self._stand(await self._in_background(self._lapse()))
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._stands
 
@@ -71,10 +74,11 @@ class Handover:
 
     async def _until_something_is_to_do(self) -> None:
         """Sleep. A deadline that moves on does not touch this timer, so it may ring early: harmless."""
-        due = self._stands.due_at
+        due = None if self._block else self._stands.due_at
+        blocked = self._block is not None
         try:
             await workflow.wait_condition(
-                lambda: self._is_closed() or self._stands.state == "moving",
+                lambda: self._is_closed() or self._wants_move() or (blocked and self._block is None),
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
                 timeout_summary=Readable("下一个期限：到时失效"),
             )
@@ -86,7 +90,23 @@ class Handover:
 
     def _is_due(self) -> bool:
         due = self._stands.due_at
-        return due is not None and workflow.now() >= due
+        return self._block is None and due is not None and workflow.now() >= due
+
+    def _wants_move(self) -> bool:
+        return self._block is None and self._stands.state == "moving"
+
+    def _may_return(self, effect: str) -> bool:
+        return not self._is_closed()
+
+    async def _return(self, effect: str, command: ResolveBlock) -> None:
+        returning = ReturnCase(
+            operation_id=command.operation_id,
+            case_kind="handover",
+            case_id=self._handover_id,
+            at=workflow.now(),
+        )
+        returned = await transact(BlockActivities.return_case, returning, "退回申请人")
+        self._stand(HandoverStands(state=returned.state))
 
     # --- effects ----------------------------------------------------------------------------------
 
@@ -104,9 +124,9 @@ class Handover:
             DelegationActivities.lapse_handover, self._order(f"lapse {self._stands.due_at}"), "到期处理"
         )
 
-    def _stand(self, stands: HandoverStands) -> None:
-        """Take over how it stands in the database; nothing opens a closed one again."""
-        if self._is_closed():
+    def _stand(self, stands: HandoverStands | None) -> None:
+        """Take over how it stands in the database, if it is told; nothing opens a closed one again."""
+        if stands is None or self._is_closed():
             return
         if stands.state != self._stands.state:
             self._board.show_stage(stands.state, stands.due_at)
@@ -116,7 +136,7 @@ class Handover:
     def _tell(self) -> None:
         moved = self._stands.moved
         more = [Text(f"已移交 {moved} 份备份", f"{moved} backups handed over")] if moved else []
-        self._board.tell(self._stands.state, self._stands.due_at, *more)
+        self._board.tell(self._stands.state, self._stands.due_at, *self._block_lines(), *more)
 
     def _order(self, name: str) -> HandoverOrder:
         return HandoverOrder(

@@ -22,6 +22,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.blocking import BlockActivities
     from activities.sms.outbox import SmsActivities
     from activities.unit_claims import UnitClaimActivities
     from schemas.claims import CLOSED
@@ -41,9 +42,11 @@ with workflow.unsafe.imports_passed_through():
         TryCode,
     )
     from schemas.contracts.sms import SendMessage
+    from schemas.contracts.stuck import ResolveBlock, ReturnCase
     from schemas.errors import Refusal
     from wire.readable import Readable
     from wire.refusals import failure
+    from workflows.blocking import Blocking
     from workflows.board import Board
     from workflows.transaction import PATIENT, transact
 
@@ -57,13 +60,14 @@ SETTLING = timedelta(seconds=1)
 
 
 @workflow.defn(name="UnitClaim")
-class UnitClaim:
+class UnitClaim(Blocking):
     """One run per claim; see the module for the procedure."""
 
     @workflow.init
     def __init__(self, opening: OpenClaim) -> None:
         self._opening = opening
         self._progress = opening.progress or ClaimProgress(due_at=workflow.now() + OPENING)
+        self._block = self._progress.block
         self._stands: ClaimStands | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._board = Board("unit_claim")
@@ -74,12 +78,13 @@ class UnitClaim:
         self._tell()
         while not self._is_closed():
             await self._until_something_is_to_do()
-            if self._progress.state == "moving":
-                self._stand(await self._move())
+            if self._wants_move():
+                self._stand(await self._in_background(self._move()))
             elif self._is_due():
-                self._stand(await self._lapse())
+                self._stand(await self._in_background(self._lapse()))
             elif self._may_start_fresh_run():
-                workflow.continue_as_new(self._opening.model_copy(update={"progress": self._progress}))
+                progress = self._progress.model_copy(update={"block": self._block})
+                workflow.continue_as_new(self._opening.model_copy(update={"progress": progress}))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._progress.state == "locked":
             await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))
@@ -89,10 +94,16 @@ class UnitClaim:
 
     async def _until_something_is_to_do(self) -> None:
         """Sleep. What moves the deadline on does not touch this timer, so it may ring early: harmless."""
-        due = self._progress.due_at
+        due = None if self._block else self._progress.due_at
+        blocked = self._block is not None
         try:
             await workflow.wait_condition(
-                lambda: self._is_closed() or self._progress.state == "moving" or self._may_start_fresh_run(),
+                lambda: (
+                    self._is_closed()
+                    or self._wants_move()
+                    or self._may_start_fresh_run()
+                    or (blocked and self._block is None)
+                ),
                 timeout=None if due is None else max(due - workflow.now(), timedelta()),
                 timeout_summary=Readable("下一个期限：到时失效或办结"),
             )
@@ -104,13 +115,29 @@ class UnitClaim:
 
     def _is_due(self) -> bool:
         due = self._progress.due_at
-        return due is not None and workflow.now() >= due
+        return self._block is None and due is not None and workflow.now() >= due
+
+    def _wants_move(self) -> bool:
+        return self._block is None and self._progress.state == "moving"
 
     def _may_start_fresh_run(self) -> bool:
         info = workflow.info()
         long = info.get_current_history_length() >= self._opening.events_per_run
         idle = workflow.all_handlers_finished() and not self._sending
         return idle and not self._is_closed() and (long or info.is_continue_as_new_suggested())
+
+    def _may_return(self, effect: str) -> bool:
+        return not self._is_closed()
+
+    async def _return(self, effect: str, command: ResolveBlock) -> None:
+        returning = ReturnCase(
+            operation_id=command.operation_id,
+            case_kind="unit_claim",
+            case_id=self._opening.claim_id,
+            at=workflow.now(),
+        )
+        returned = await transact(BlockActivities.return_case, returning, "退回申请人")
+        self._stand(ClaimStands(state=returned.state))
 
     # --- effects ----------------------------------------------------------------------------------
 
@@ -143,9 +170,9 @@ class UnitClaim:
             UnitClaimActivities.lapse_unit_claim, self._order(f"lapse {self._progress.due_at}"), "到期处理"
         )
 
-    def _stand(self, stands: ClaimStands) -> None:
-        """Take over how the claim stands in the database; nothing opens a closed one again."""
-        if self._is_closed():
+    def _stand(self, stands: ClaimStands | None) -> None:
+        """Take over how the claim stands in the database, if it is told; nothing opens a closed one again."""
+        if stands is None or self._is_closed():
             return
         if stands.state != self._progress.state:
             self._board.show_stage(stands.state, stands.due_at)
@@ -157,7 +184,7 @@ class UnitClaim:
         self._tell()
 
     def _tell(self) -> None:
-        self._board.tell(self._progress.state, self._progress.due_at)
+        self._board.tell(self._progress.state, self._progress.due_at, *self._block_lines())
 
     def _order(self, name: str) -> ClaimOrder:
         claim_id = self._opening.claim_id

@@ -17,6 +17,20 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
+class Block(Message):
+    """An effect that was refused for a business reason; its workflow waits for a person (受阻).
+
+    Attributes:
+        effect: Name of the activity that was refused.
+        code: Why: a code of `schemas.errors`, or the failure's type.
+        since: When it was refused.
+    """
+
+    effect: str
+    code: str
+    since: datetime
+
+
 class Progress(Message):
     """A draft between two runs of its workflow, and what a save changes of it."""
 
@@ -29,6 +43,7 @@ class Progress(Message):
     """Repositories whose deposits are on their way."""
     recheck_every: timedelta = timedelta(days=1)
     recheck_at: datetime | None = None
+    block: Block | None = None
 
 
 def operation_id(backup_id: UUID, update_id: str) -> UUID:

@@ -9,7 +9,7 @@ from math import ceil
 from uuid import UUID
 
 from schemas.claims import ClaimState
-from schemas.contracts.backups import Message
+from schemas.contracts.backups import Block, Message
 
 
 class ClaimProgress(Message):
@@ -21,6 +21,7 @@ class ClaimProgress(Message):
         asked: Codes asked for and counted.
         issued: Codes issued, or not, without a match.
         resend_at: Before this no further code can be asked for.
+        block: What was refused, while it waits for an operator.
     """
 
     state: ClaimState = "stored"
@@ -28,6 +29,7 @@ class ClaimProgress(Message):
     asked: int = 0
     issued: int = 0
     resend_at: datetime | None = None
+    block: Block | None = None
 
 
 class OpenClaim(Message):

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from schemas.contracts.backups import Message
+from schemas.contracts.backups import Block, Message
+from schemas.stuck import BlockAction
 
 
 class ScanOrder(Message):
@@ -26,22 +27,6 @@ class Scanned(Message):
     cleared: int = 0
 
 
-class Block(Message):
-    """An effect that was refused for a business reason; its workflow waits for a person (受阻).
-
-    Attributes:
-        effect: Name of the activity that was refused.
-        code: The refusal, a code of `schemas.errors`.
-        since: When it was refused.
-        operation_id: Row of the ledger that the effect would have had.
-    """
-
-    effect: str
-    code: str
-    since: datetime
-    operation_id: UUID
-
-
 class ResolveBlock(Message):
     """Ask a blocked workflow to go on.
 
@@ -51,24 +36,31 @@ class ResolveBlock(Message):
     """
 
     operation_id: UUID
-    action: Literal["retry", "skip", "return_to_applicant"]
+    action: BlockAction
 
 
 class BlockResolved(Message):
-    """The workflow goes on."""
+    """Answer to `ResolveBlock`: what was blocked."""
 
     effect: str
 
 
 class NoteBlock(Message):
-    """Note that a workflow is blocked."""
+    """Note that a workflow is blocked; without a block, that it is not any more."""
 
-    block: Block
+    block: Block | None = None
 
 
 class ReturnCase(Message):
-    """Return a case to the applicant, at most once for one `operation_id`."""
+    """Return a claim or handover to whoever asked for it, at most once for one `operation_id`."""
 
     operation_id: UUID
+    case_kind: Literal["claim", "unit_claim", "handover"]
     case_id: UUID
     at: datetime
+
+
+class CaseReturned(Message):
+    """Answer to `ReturnCase`: the state it ended in."""
+
+    state: Literal["declined"] = "declined"

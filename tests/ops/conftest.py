@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from rules.engine.load import load_rulebook
 from settings import Settings
 
-for folder in ("http", "workflows"):  # their deployment and stand-in serve here as well
-    sys.path.append(str(Path(__file__).parents[1] / folder))
+sys.path.append(str(Path(__file__).parents[1] / "http"))  # its deployment serves here as well
+sys.path.append(str(Path(__file__).parents[1] / "workflows"))  # and its stand-in for the repositories
 
 from backup_desk import Repositories
 from http_deployment import REPOSITORY, Deployment
