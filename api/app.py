@@ -14,6 +14,7 @@ import settings as configuration
 from api import (
     accounts,
     amendments,
+    audit,
     backups,
     certificates,
     claims,
@@ -30,6 +31,7 @@ from api import (
     procedures,
     rules,
     sms,
+    timeline,
     unit_claims,
     unit_views,
     uploads,
@@ -102,7 +104,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         prior_reports.router,
         amendments.router,
         sms.router(configured),
+        audit.router,
         ops.router,
+        timeline.router,
         health.router(_checks(app), _service_info(configured)),
     ):
         app.include_router(router)
@@ -126,6 +130,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             eligibility=Eligibility(rulebooks),
             quotas=Quotas(engine),
             public_url=str(settings.public_url) if settings.public_url else None,
+            temporal_ui=str(settings.temporal_ui_url) if settings.temporal_ui_url else None,
         )
         yield
         engine.dispose()

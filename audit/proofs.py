@@ -32,6 +32,7 @@ def check(proof: InclusionProof, keys: KeySet) -> TreeHead:
         leaf = leaf_hash(canonical(proof.event.model_dump(mode="json")))
     except ValueError:
         raise ProofError from None
-    if not includes(bytes.fromhex(head.root), head.size, proof.seq, leaf, path):
+    promised = (proof.size, proof.root) == (head.size, head.root)
+    if not promised or not includes(bytes.fromhex(head.root), head.size, proof.seq, leaf, path):
         raise ProofError
     return head

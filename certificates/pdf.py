@@ -108,6 +108,11 @@ def _fields(certificate: CertificateView) -> list[dict[str, object]]:
         fields.append(_field("编号时间", "Numbered", numbered))
     if certificate.version > 1:  # a backup that was never corrected keeps the bytes it had
         fields.append(_field("版本", "Version", f"{certificate.version}"))
+    if certificate.audit is not None:
+        place = f"{certificate.audit.seq} / {certificate.audit.size}"
+        fields.append(
+            _field("审计记录及树头", "Audit entry and tree head", place, certificate.audit.root, exact=True)
+        )
     return fields
 
 

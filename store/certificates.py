@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from schemas.contracts.claims import seconds_until
 from schemas.errors import Refusal
+from schemas.tables.backups import Backup
+from store.audit import record
 from store.database import Reader, Writer
 
 
@@ -54,10 +56,20 @@ def forms(reader: Reader, backup_id: UUID) -> Mapping[str, Any]:
     return said
 
 
-def issue(writer: Writer, sha256: str, backup_id: UUID, version: int) -> None:
-    """Remember the digest of a certificate; issued again it is the same one."""
-    issued = {"sha256": sha256, "backup_id": backup_id, "version": version, "at": datetime.now(UTC)}
-    writer.connection().execute(_ISSUE, issued)
+def issue(writer: Writer, sha256: str, backup: Backup, account_id: UUID) -> None:
+    """Remember the digest of a certificate, and who had it set first; issued again it is the same one."""
+    about = {"backup_id": backup.id, "version": backup.version}
+    issued = {"sha256": sha256, **about, "at": datetime.now(UTC)}
+    if writer.connection().execute(_ISSUE, issued).rowcount:
+        record(
+            writer.connection(),
+            act="certificate",
+            actor_kind="person" if account_id == backup.delegate_id else "unit_administrator",
+            actor_id=account_id,
+            case_kind="backup",
+            case_id=backup.id,
+            facts={"sha256": sha256, "version": backup.version},
+        )
 
 
 def standing(reader: Reader, number: str, sha256: str | None) -> Standing | None:

@@ -74,6 +74,8 @@ def prove(session: Session, event_id: int) -> InclusionProof | None:
         event=AuditRecord.model_validate(record(row)),
         seq=row.seq,
         path=[each.hex() for each in path],
+        size=row.size,
+        root=row.root.hex(),
         head=row.signed,
     )
 
@@ -90,8 +92,8 @@ def continuation(session: Session, old: int, new: int) -> list[str]:
 def event_of_backup(session: Session, backup_id: UUID) -> int | None:
     """The event by which a numbered backup came to be what it is.
 
-    That of the submission that numbered it; for one that came with its number, of the operation that first
-    put it into an account. None where it was numbered before there was a trail, and nothing tells how.
+    That of the submission that numbered it, or that last corrected it; for one that came with its number, of
+    the operation that first put it into an account. None where nothing tells how.
     """
     found: int | None = session.connection().execute(_OF_BACKUP, {"backup_id": backup_id}).scalar()
     return found
@@ -145,21 +147,26 @@ _HEADS = text("""
     WHERE CAST(:before AS bigint) IS NULL OR size < :before ORDER BY size DESC LIMIT :limit
 """)
 _EVENT = text(f"""
-    SELECT {COLUMNS}, seal.seq, head.size, head.signed
+    SELECT {COLUMNS}, seal.seq, head.size, head.root, head.signed
     FROM audit_event AS event
     JOIN audit_seal AS seal ON seal.event_id = event.id
     CROSS JOIN LATERAL (
-        SELECT size, signed FROM audit_tree_head WHERE size > seal.seq ORDER BY size LIMIT 1
+        SELECT size, root, signed FROM audit_tree_head WHERE size > seal.seq ORDER BY size LIMIT 1
     ) AS head
     WHERE event.id = :event_id
 """)  # noqa: S608 - names of our own
 _OF_BACKUP = text("""
     SELECT COALESCE(
         (
-            SELECT event.id FROM audit_event AS event JOIN backup ON backup.id = event.case_id
-            WHERE event.case_id = :backup_id AND event.act = 'submit'
-              AND event.facts #>> '{outcome,verdict,number}' = backup.number
-            ORDER BY event.id LIMIT 1
+            SELECT event.id FROM audit_event AS event
+            WHERE event.case_id IN (
+                  SELECT CAST(:backup_id AS uuid) UNION
+                  SELECT draft_id FROM amendment WHERE backup_id = :backup_id AND done_at IS NOT NULL
+              )
+              AND event.act = 'submit' AND event.facts #>> '{outcome,verdict,number}' = (
+                  SELECT number FROM backup WHERE id = :backup_id
+              )
+            ORDER BY event.id DESC LIMIT 1
         ),
         (
             SELECT event.id

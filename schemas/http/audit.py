@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.http.backups import Pagination
 
-Digest = Field(pattern="^[0-9a-f]{64}$")
-
 
 class AuditRecord(BaseModel):
     """One event as it is hashed (RFC 6962, section 2.1): its members sorted, without blanks, UTF-8."""
@@ -64,4 +62,6 @@ class InclusionProof(BaseModel):
     event: AuditRecord
     seq: int = Field(ge=0, description="Place of its leaf")
     path: list[str] = Field(max_length=64, description="Hashes from the leaf up, hex")
-    head: str = Field(description="The signed tree head it leads to: compact JWS; `size` is in it")
+    size: int = Field(description="Of the tree that it is in: sealed events")
+    root: str = Field(description="Of that tree, hex")
+    head: str = Field(description="The signed tree head that says size and root: compact JWS (RFC 7515)")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from schemas.http.audit import InclusionProof
 from schemas.http.backups import ReleaseRef
 
 
@@ -44,6 +45,9 @@ class CertificateView(BaseModel):
     release: ReleaseRef | None = Field(description="The release that judged the submission")
     created_at: datetime
     numbered_at: datetime
+    audit: InclusionProof | None = Field(
+        default=None, description="That the platform cannot unmake it: `hgrip audit prove --check`"
+    )
 
 
 class VerificationView(BaseModel):
