@@ -63,7 +63,7 @@ class AmendmentActivities:
             procedure = self._rulebooks.in_force(writer, order.at).release.procedure("backup-creation")
             still = awaiting(writer, backup.id)
             expires_at = order.at + procedure.expires_after
-            draft = Draft(order.draft_id, order.operation_id, open_state(still), order.at, expires_at)
+            draft = Draft(order.backup_id, order.operation_id, open_state(still), order.at, expires_at)
             return CorrectionOpened(
                 revisions=amendments.open_draft(writer, backup, draft),
                 expires_at=expires_at,
@@ -72,7 +72,7 @@ class AmendmentActivities:
                 awaiting=still,
             )
 
-        lock = _locking(order.command.account_id, order.command.backup_id)
+        lock = _locking(order.command.account_id, order.command.corrects_id)
         return once(self._engine, order, "open_correction", CorrectionOpened, lock, effect)
 
 

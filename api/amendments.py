@@ -80,7 +80,7 @@ async def open_correction(
     said = {"backup_id": str(backup_id), "reason": body.reason}
     change = asked(platform, who.account_id, draft_id, "open_correction", str(key), said)
     opening = await run_in_threadpool(_opening, platform, who, draft_id)
-    command = Correct(backup_id=backup_id, account_id=who.account_id)
+    command = Correct(corrects_id=backup_id, account_id=who.account_id)
     row = _asked_for(platform, "correction", change, backup_id, body.reason, draft_id)
     answer = await changed(
         platform,

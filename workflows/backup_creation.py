@@ -11,9 +11,8 @@ The procedure, notice section 二 (备份信息新建功能):
 6. Until then its delegate may withdraw it (撤回).
 7. Submission (提交) is judged by the release in force that day. What blocks is told, and the draft goes on.
 8. Nothing blocks: the backup is sealed and gets its backup number (备份编号), in one transaction.
-
-The correction (更正) of a numbered backup is a draft as well. It begins with the contents of the backup, not
-with a first save; sealed, it is the next version of the backup, under the number that has.
+9. The correction (更正) of a numbered backup is a draft as well, which begins with the backup's contents;
+   sealed, it is the next version of the backup, under the number that has.
 
 Steps, durations and limits come from ``rules/procedures/backup-creation.yaml``; those above are its defaults.
 """
@@ -208,20 +207,6 @@ class BackupCreation(Blocking):
                 self._await_deposits(saved.awaiting)
         return saved
 
-    async def _open_correction(self, update_id: str, command: Correct) -> CorrectionOpened:
-        draft_id = self._opening.backup_id
-        order = CorrectionOrder(
-            operation_id=operation_id(draft_id, update_id),
-            draft_id=draft_id,
-            command=command,
-            at=workflow.now(),
-        )
-        opened = await transact(AmendmentActivities.open_correction, order, "以已编号的内容建立更正草稿")
-        if not self._progress.revisions:  # else answered by an earlier run
-            self._change(**opened.model_dump(exclude={"awaiting"}))
-            self._await_deposits(opened.awaiting)
-        return opened
-
     async def _seal(self, update_id: str, command: Submit) -> Verdict:
         order = SealBackup(**self._order(update_id), command=command)
         while True:
@@ -244,9 +229,8 @@ class BackupCreation(Blocking):
         self, update_id: str, state: Literal["withdrawn", "expired"], account_id: UUID | None
     ) -> Closed:
         order = CloseBackup(**self._order(update_id), state=state, account_id=account_id)
-        closed = await transact(
-            BackupActivities.close_backup, order, "过期" if state == "expired" else "撤回"
-        )
+        summary = "过期" if state == "expired" else "撤回"
+        closed = await transact(BackupActivities.close_backup, order, summary)
         self._finish(closed)
         return closed
 
@@ -355,11 +339,12 @@ class BackupCreation(Blocking):
     async def correct(self, command: Correct) -> CorrectionOpened:
         """Begin the draft with the contents of a numbered backup, to correct it."""
         async with self._opening_or_changing():
-            return await self._open_correction(_update_id(), command)
-
-    @correct.validator
-    def _may_correct(self, command: Correct) -> None:
-        self._require_open()
+            order = CorrectionOrder(**self._order(_update_id()), command=command)
+            opened = await transact(AmendmentActivities.open_correction, order, "以已编号的内容建立更正草稿")
+            if not self._progress.revisions:  # else answered by an earlier run
+                self._change(**opened.model_dump(exclude={"awaiting"}))
+                self._await_deposits(opened.awaiting)
+            return opened
 
     @workflow.update
     async def submit(self, command: Submit) -> Verdict:

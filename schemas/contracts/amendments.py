@@ -36,9 +36,14 @@ class NumberWithdrawn(Message):
 
 
 class Correct(Message):
-    """Ask that a draft begin as a correction of a numbered backup; the reason is stored like a content."""
+    """Ask that a draft begin as a correction; the reason is stored under the id of the operation.
 
-    backup_id: UUID
+    Attributes:
+        corrects_id: The numbered backup.
+        account_id: Who asks.
+    """
+
+    corrects_id: UUID
     account_id: UUID
 
 
@@ -46,14 +51,14 @@ class CorrectionOrder(Message):
     """Begin the draft of a correction in the database, at most once for one `operation_id`."""
 
     operation_id: UUID
-    draft_id: UUID
+    backup_id: UUID
     command: Correct
     at: datetime
 
     @property
     def case_id(self) -> UUID:
-        """The draft: what is asked is a new backup."""
-        return self.draft_id
+        """The draft."""
+        return self.backup_id
 
 
 class CorrectionOpened(Message):
@@ -61,6 +66,6 @@ class CorrectionOpened(Message):
 
     revisions: dict[str, int]
     expires_at: datetime
-    remind_at: list[datetime] = []
-    recheck_every: timedelta = timedelta(days=1)
-    awaiting: list[str] = []
+    remind_at: list[datetime]
+    recheck_every: timedelta
+    awaiting: list[str]
