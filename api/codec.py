@@ -5,10 +5,10 @@ workflow they have a grant for, and every showing is in the audit trail with its
 An application of its own: it runs apart from the API, where only operators and auditors reach it.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import HTMLResponse
@@ -36,7 +36,21 @@ from wire.client import connect as connect_temporal
 from wire.codec import ENCRYPTED, EncryptionCodec, UndecryptablePayloadError
 from wire.keys import KeyRing, KeysError
 
-router = APIRouter(route_class=StrictRoute, tags=["codec"])
+
+class CodecRoute(StrictRoute):
+    """A strict route that passes over queries: Temporal's Web UI gains new ones (``preserveStorageRefs``)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The strict handler, given the request without its query."""
+        handle = super().get_route_handler()
+
+        async def handle_without_query(request: Request) -> Response:
+            return await handle(Request({**request.scope, "query_string": b""}, request.receive))
+
+        return handle_without_query
+
+
+router = APIRouter(route_class=CodecRoute, tags=["codec"])
 PAGE = Path(__file__).with_name("codec_page.html")
 WITHHELD = b'"\xef\xbc\x8a\xef\xbc\x8a\xef\xbc\x8a"'
 """JSON of what stands in for a payload of another workflow: three asterisks."""
@@ -62,7 +76,7 @@ def create_codec_server(settings: Settings | None = None) -> FastAPI:
         CORSMiddleware,
         allow_origins=configured.ui_origins.split(),
         allow_methods=["POST"],
-        allow_headers=["authorization", "content-type", "x-namespace"],
+        allow_headers=["authorization", "authorization-extras", "content-type", "x-namespace"],
         allow_credentials=True,
     )
     return app

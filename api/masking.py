@@ -34,6 +34,7 @@ _DURATION = re.compile(
 )
 _SHOWN = {
     "number": re.compile(r"[A-Z]{2,4}20[0-9]{11}"),
+    "release": re.compile(r"20[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,4}"),
     "unit_code": re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}"),
     **dict.fromkeys(WORDS, _WORD),
 }

@@ -31,6 +31,8 @@ from wire.client import TemporalUnreachableError
 from wire.keys import KeysError
 
 console = Console(highlight=False, soft_wrap=True)
+CODEC_PORT = 8234
+"""Of the codec server, beside the Web UI's."""
 KNOWN_FAULTS = (
     AnswerKeysError,
     EmbeddedError,
@@ -83,11 +85,13 @@ def run(
             schedules.put_in_place(platform.settings)
             platform.start_worker()
             platform.start_api(port)
+            codec = platform.start_codec_server(CODEC_PORT)
             console.print(
                 "平台已启动，按 Ctrl-C 停止 / The platform is up; Ctrl-C stops it",
                 f"  API 文档 / API docs   {platform.api_url}/docs",
                 f"  短信 / SMS inbox      {platform.api_url}/sms-inbox",
                 f"  Temporal Web UI      {platform.temporal.ui_url}",
+                f"  解密服务 / codec      {codec}",
                 f"  日志 / logs           {folder.resolve() / 'log'}",
                 sep="\n",
             )
@@ -142,7 +146,7 @@ def api(
 @app.command(name="codec-server")
 def codec_server(
     host: Annotated[str, typer.Option(help="监听地址 / Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="端口 / Port")] = 8234,
+    port: Annotated[int, typer.Option(help="端口 / Port")] = CODEC_PORT,
 ) -> None:
     """运行解密服务，供 Temporal 的界面和命令使用 / Run the codec server."""
     uvicorn.run("api.codec:create_codec_server", factory=True, host=host, port=port, access_log=False)

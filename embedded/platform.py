@@ -67,14 +67,24 @@ class Platform:
         """
         port = free_port(port)
         self.settings = self.settings.model_copy(update={"public_url": HttpUrl(f"http://127.0.0.1:{port}")})
-        options = ["--host=127.0.0.1", f"--port={port}", f"--app-dir={REPOSITORY}", "--no-access-log"]
-        api = self._start("api", "-m", "uvicorn", "api.app:create_app", "--factory", *options)
-        api.wait_until(lambda: reachable(port))
-        self.api_url = f"http://127.0.0.1:{port}"
+        self.api_url = self._serve("api", "api.app:create_app", port)
 
     def stop_api(self) -> None:
         """Let the API answer what it was asked and stop it."""
         self._end("api")
+
+    def start_codec_server(self, port: int = 0) -> str:
+        """Start the codec server and wait until it listens; where it does.
+
+        Raises:
+            EmbeddedError: It does not start.
+        """
+        return self._serve("codec-server", "api.codec:create_codec_server", free_port(port))
+
+    def stop(self) -> None:
+        """Stop all that was started on the servers; each finishes what it does."""
+        for name in ("codec-server", "api", "worker"):
+            self._end(name)
 
     def pid(self, name: str) -> int:
         """Process id of ``PostgreSQL``, ``Temporal``, ``worker`` or ``api``."""
@@ -95,6 +105,12 @@ class Platform:
         log = self._folder / "log" / f"{name}.log"
         self._children[name] = Child(name, [sys.executable, *arguments], log, environment=environment)
         return self._children[name]
+
+    def _serve(self, name: str, factory: str, port: int) -> str:
+        options = ["--host=127.0.0.1", f"--port={port}", f"--app-dir={REPOSITORY}", "--no-access-log"]
+        server = self._start(name, "-m", "uvicorn", factory, "--factory", *options)
+        server.wait_until(lambda: reachable(port))
+        return f"http://127.0.0.1:{port}"
 
     def _end(self, name: str) -> None:
         if name in self._children:
@@ -130,11 +146,13 @@ def running(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,
             temporal_namespace=embedded.temporal.NAMESPACE,
+            temporal_ui_url=HttpUrl(temporal.ui_url),
             keys_file=keys_file,
             rule_signers=folder / "rule-signers" / "signers.json",
             token_issuer=ISSUER,
             jwks=str(folder / "issuer" / "jwks.json"),
             answer_keys=answer_keys,
+            ui_origins=f"{temporal.ui_url} {temporal.ui_url.replace('127.0.0.1', 'localhost')}",
             deployment="development",
             log_format="console",
         )
@@ -144,8 +162,7 @@ def running(
         try:
             yield platform
         finally:
-            platform.stop_api()
-            platform.stop_worker()
+            platform.stop()
             environment_file.unlink(missing_ok=True)
 
 

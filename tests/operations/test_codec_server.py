@@ -26,7 +26,8 @@ def test_operators_see_structure_states_and_counts_but_no_whole_id(
     codec: CodecStage, numbered: Numbered
 ) -> None:
     backup, number = numbered
-    answer = codec.post("/ops/decode", {"payloads": codec.payloads(backup)}, codec.token("operator"))
+    asked = {"payloads": codec.payloads(backup)}
+    answer = codec.post("/ops/decode?preserveStorageRefs=true", asked, codec.token("operator"))
     shown = documents(answer)
     text = json.dumps(shown, ensure_ascii=False)
     assert number in text
