@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         answer_keys: JSON Web Key Set whose first key signs answers to other systems
             (``store.answer_keys``); without it none are given.
         public_url: Where people reach this API, for the QR codes of certificates; without it no PDF is set.
+        temporal_ui_url: Where operators reach the Temporal Web UI; timelines lead there.
         ui_origins: Origins of the Temporal Web UI that may ask the codec server, apart by blanks.
         api_metrics: ``host:port`` where the API shows its metrics; apart from its own, which is public. None
             are shown without it.
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     sms_receipt_secret: SecretStr = SecretStr("")
     answer_keys: Path | None = None
     public_url: HttpUrl | None = None
+    temporal_ui_url: HttpUrl | None = None
     ui_origins: str = "http://127.0.0.1:8233 http://localhost:8233"
     api_metrics: str = ""
     worker_metrics: str = ""

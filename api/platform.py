@@ -32,6 +32,8 @@ class Platform:
     quotas: Quotas
     public_url: str | None = None
     """Where people reach this API; what is printed leads there."""
+    temporal_ui: str | None = None
+    """Where operators reach the Temporal Web UI."""
     mirrored: dict[UUID, Identity] = field(default_factory=dict)
     """Accounts whose claims this process has brought to the database."""
 
