@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 import settings as configuration
 from api.app import create_app
-from cli import audit, legacy, rules, schedules, sms
+from cli import audit, legacy, ops, rules, schedules, sms
 from cli import demo as story
 from cli.preparation import prepare
 from cli.token import token
@@ -68,6 +68,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(legacy.app, name="legacy")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(ops.app, name="ops")
 app.add_typer(sms.app, name="sms")
 app.command()(token)
 
