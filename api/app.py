@@ -39,6 +39,7 @@ from api import (
 )
 from api.auth import Authenticator
 from api.health import Check, Organization, ServiceInfo
+from api.metrics import Metered, Metrics
 from api.platform import Platform
 from schemas.texts import Text
 from settings import Settings
@@ -81,6 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(configured),
     )
     problems.install(app)
+    app.state.metrics = Metrics()
+    app.add_middleware(Metered, metrics=app.state.metrics)
     app.state.authenticator = Authenticator(
         configured.token_issuer, configured.token_audience, configured.jwks
     )
@@ -132,7 +135,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             public_url=str(settings.public_url) if settings.public_url else None,
             temporal_ui=str(settings.temporal_ui_url) if settings.temporal_ui_url else None,
         )
-        yield
+        with app.state.metrics.shown(settings.api_metrics, engine):
+            yield
         engine.dispose()
 
     return lifespan

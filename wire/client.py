@@ -5,6 +5,7 @@ import ipaddress
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import GrpcCompression, RetryConfig
 
 from settings import Settings
@@ -19,10 +20,26 @@ class TemporalUnreachableError(ConnectionError):
     """Nobody answers at the address of Temporal; the text says which address."""
 
 
-async def connect(settings: Settings) -> Client:
+def telemetry(address: str) -> Runtime | None:
+    """The SDK's metrics for Prometheus at ``host:port``; None, the SDK's default, for no address.
+
+    Raises:
+        RuntimeError: Nothing can listen there.
+    """
+    if not address:
+        return None
+    metrics = PrometheusConfig(bind_address=address, counters_total_suffix=True, durations_as_seconds=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+
+
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal with our plugin, waiting a little for a server that is just starting.
 
     TLS and API keys come from Temporal's own ``TEMPORAL_*`` variables or profile file.
+
+    Args:
+        settings: Where Temporal is, and the keys.
+        runtime: Of the SDK, where its metrics are to be shown (`telemetry`).
 
     Raises:
         TemporalUnreachableError: Nobody answers at ``settings.temporal_address``.
@@ -39,6 +56,7 @@ async def connect(settings: Settings) -> Client:
                 plugins=[plugin],
                 retry_config=RetryConfig(max_elapsed_time_millis=5_000),
                 grpc_compression=_compression(settings.temporal_address),
+                runtime=runtime,
             )
         except RuntimeError:
             await asyncio.sleep(0.1 * 2**attempt)

@@ -1,0 +1,107 @@
+"""What Prometheus is shown."""
+
+import re
+import uuid
+
+import httpx2
+import psycopg
+from http_deployment import Deployment, open_draft
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg import sql
+
+from embedded.process import free_port
+from settings import Settings
+from wire.client import connect, telemetry
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+
+
+def scraped(address: str) -> tuple[str, Samples]:
+    """The page, and its samples by name."""
+    page = httpx2.get(f"http://{address}/metrics", timeout=30).raise_for_status().text
+    samples: Samples = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return page, samples
+
+
+def test_requests_are_counted_by_route_template_and_nothing_that_was_sent_is_a_label(
+    plant: Deployment, zhang: httpx2.Client
+) -> None:
+    draft = open_draft(zhang)
+    for path in (f"/v1/backups/{draft}", f"/v1/backups/{uuid.uuid4()}", "/v1/13812345678", "/张三"):
+        zhang.get(path)
+    zhang.request("BREW13812345678", "/v1/backups")
+    zhang.get("/v1/backups?state=13812345678")
+    page, samples = scraped(plant.settings.api_metrics)
+    counted = {
+        (labels["method"], labels["route"], labels["status"]): value
+        for labels, value in samples["hgrip_http_requests_total"]
+    }
+    assert counted["GET", "/v1/backups/{backup_id}", "200"] == 1
+    assert counted["GET", "/v1/backups/{backup_id}", "404"] == 1
+    assert counted["GET", "none", "404"] == 2
+    assert any(method == "other" for method, _, _ in counted)
+    assert ({"code": "not_found"}, 3.0) in samples["hgrip_problems_total"]
+    for said in (draft, "13812345678", "张三", zhang.headers["authorization"]):
+        assert said not in page
+    assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", page) is None
+
+
+def test_gauges_tell_how_the_platform_stands_and_that_the_database_is_away(
+    plant: Deployment, zhang: httpx2.Client
+) -> None:
+    open_draft(zhang)
+    _, samples = scraped(plant.settings.api_metrics)
+    assert samples["hgrip_database_up"] == [({}, 1)]
+    ((labels, drafts),) = samples["hgrip_backups_open"]
+    assert (labels, drafts) == (
+        {"state": "draft"},
+        plant.query("SELECT count(*) FROM backup WHERE state = 'draft'")[0][0],
+    )
+    assert samples["hgrip_audit_unsealed"][0][1] >= 0
+    with _away(plant):
+        _, samples = scraped(plant.settings.api_metrics)
+    assert samples["hgrip_database_up"] == [({}, 0)]
+    assert "hgrip_backups_open" not in samples
+
+
+def test_the_api_itself_shows_no_metrics(plant: Deployment) -> None:
+    assert httpx2.get(f"{plant.url}/metrics").status_code == 404
+
+
+async def test_the_worker_shows_those_of_the_sdk_by_type_and_not_by_id(session_settings: Settings) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    client = await connect(session_settings, telemetry(address))
+    await client.count_workflows()
+    _, samples = scraped(address)
+    ((labels, value),) = [
+        (labels, value)
+        for labels, value in samples["temporal_request_total"]
+        if labels["operation"] == "CountWorkflowExecutions"
+    ]
+    assert value == 1
+    assert not {"workflow_id", "run_id"} & labels.keys()
+
+
+class _away:  # noqa: N801
+    """The database takes no connections."""
+
+    def __init__(self, plant: Deployment) -> None:
+        url, _, self._name = plant.database_url.rpartition("/")
+        self._server = f"{url}/postgres"
+
+    def __enter__(self) -> None:
+        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self._name,)
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true")
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self._name)))  # type: ignore[arg-type]
