@@ -1,5 +1,6 @@
-"""Raw events of a history for operators: as Temporal keeps them, with payloads masked."""
+"""Raw events for operators: of a history as Temporal keeps them, payloads masked; of our own records."""
 
+import re
 from base64 import b64decode
 from typing import Any
 
@@ -10,8 +11,26 @@ from temporalio.client import Client
 from temporalio.converter import PayloadCodec
 
 from api.masking import MASK, masked
+from schemas.tables.audit import AuditEvent
 from wire.codec import ENCRYPTED, UndecryptablePayloadError
 from wire.keys import KeysError
+
+_ID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_OWN = ("case_id", "operation_id")
+
+
+def recorded(event: AuditEvent) -> dict[str, Any]:
+    """An event of the audit trail as JSON; ids of accounts are shortened."""
+    said = event.model_dump(mode="json")
+    return {name: value if name in _OWN else _shortened(value) for name, value in said.items()}
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value]
+    return _ID.sub(r"\1", value) if isinstance(value, str) else value
 
 
 async def shown(client: Client, event: HistoryEvent) -> dict[str, Any]:

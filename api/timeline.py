@@ -139,7 +139,7 @@ def _record(platform: Platform, case: Case, id_: int) -> dict[str, object]:
         event = records.record(reader, case, id_)
         if event is None:
             raise Refusal("not_found")
-        return event.model_dump(mode="json")
+        return raw_events.recorded(event)
 
 
 async def _history(platform: Platform, case: Case) -> tuple[History, list[Entry]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from rich.markup import escape
 
@@ -37,7 +38,7 @@ def print_timeline(get: Get, case_id: str, language: Language, *, as_json: bool)
 def _pages(get: Get, case_id: str) -> Iterator[dict[str, Any]]:
     query: dict[str, Any] = {"page_size": PAGE}
     while True:
-        page = get(f"/v1/ops/cases/{case_id}/timeline", query)
+        page = get(f"/v1/ops/cases/{quote(case_id, safe='')}/timeline", query)
         yield page
         token = page["pagination"]["next_page_token"]
         if token is None:

@@ -15,8 +15,9 @@ from temporalio.client import Client
 from activities.repositories import LookUp
 from settings import Settings
 
-for folder in ("claims", "delegation", "workflows"):
-    sys.path.append(str(Path(__file__).parents[1] / folder))
+sys.path.append(str(Path(__file__).parents[1] / "claims"))
+sys.path.append(str(Path(__file__).parents[1] / "delegation"))
+sys.path.append(str(Path(__file__).parents[1] / "workflows"))
 
 from claims_town import Town, town_in
 from handover_ward import delegation_rules
