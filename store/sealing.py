@@ -17,6 +17,7 @@ from audit.records import FIELDS, Record, moment
 from audit.trail import Sealed, seal
 from audit.tree import Frontier, Node, Span, nodes_of, span_hash
 from store.answer_keys import AnswerKeys
+from store.copying import cursor
 from store.database import Writer, writing
 
 LOCK = 0x61756474
@@ -57,13 +58,11 @@ def seal_batch(writer: Writer) -> int:
     end = tip(writer)
     found = nodes(writer, nodes_of((0, end.size)))
     frontier = Frontier(end.size, [found[node] for node in nodes_of((0, end.size))])
-    rows = [
-        {"seq": row.seq, "event_id": row.event_id, "chain": row.chain, "nodes": row.nodes}
-        for row in seal(frontier, end.chain, waiting)
-    ]
-    connection.execute(_SEAL, rows)
-    connection.execute(_DONE, {"ids": [row["event_id"] for row in rows]})
-    return len(rows)
+    with cursor(writer) as sender, sender.copy(_SEALS) as copy:
+        for row in seal(frontier, end.chain, waiting):
+            copy.write_row((row.seq, row.event_id, row.chain, row.nodes))
+    connection.execute(_DONE, {"ids": [each["id"] for each in waiting]})
+    return len(waiting)
 
 
 def sign_head(engine: Engine, keys: AnswerKeys) -> int:
@@ -153,7 +152,7 @@ _WAITING = text(f"""
 """)  # noqa: S608 - names of our own
 _TIP = text("SELECT seq, chain FROM audit_seal ORDER BY seq DESC LIMIT 1")
 _NODES = text("SELECT seq, nodes FROM audit_seal WHERE seq = ANY(:seqs)")
-_SEAL = text("INSERT INTO audit_seal (seq, event_id, chain, nodes) VALUES (:seq, :event_id, :chain, :nodes)")
+_SEALS = "COPY audit_seal (seq, event_id, chain, nodes) FROM STDIN"
 _DONE = text("DELETE FROM audit_unsealed WHERE event_id = ANY(:ids)")
 _HEAD_OF = text("SELECT 1 FROM audit_tree_head WHERE size = :size")
 _SIGN = text("""
