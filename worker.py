@@ -37,7 +37,7 @@ from store.encryption import ColumnCipher
 from store.forms import FormStore
 from store.releases import Rulebooks
 from wire.client import connect as connect_temporal
-from wire.client import telemetry
+from wire.client import worker_runtime
 from wire.keys import KeyRing
 from workflows.attribution import Attribution
 from workflows.backup_creation import BackupCreation
@@ -152,7 +152,7 @@ async def main() -> None:
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    client = await connect_temporal(settings, telemetry(settings.worker_metrics))
+    client = await connect_temporal(settings, worker_runtime(settings.worker_metrics))
     sealer = connect_database(settings.database_url.get_secret_value(), pool_size=1)
     with ThreadPoolExecutor(THREADS) as threads, sealing(sealer):
         async with build(settings, client, threads):

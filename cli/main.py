@@ -17,8 +17,10 @@ import settings as configuration
 from api.app import create_app
 from cli import audit, legacy, ops, rules, schedules, sms
 from cli import demo as story
+from cli.doctor import doctor
 from cli.preparation import prepare
 from cli.token import token
+from cli.workers import list_workers
 from embedded import platform as embedded_platform
 from embedded.process import EmbeddedError
 from rules.engine.acts import ReleaseRefused
@@ -71,6 +73,8 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(ops.app, name="ops")
 app.add_typer(sms.app, name="sms")
 app.command()(token)
+app.command()(doctor)
+app.command(name="workers")(list_workers)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
@@ -15,21 +16,27 @@ from wire.plugin import WirePlugin
 ATTEMPTS = 8
 """Connection attempts, 0.1 s apart and doubling: about 13 s in all."""
 
+HEARTBEAT = timedelta(seconds=10)
+"""How often a worker tells Temporal how busy it is (``hgrip workers``)."""
+
 
 class TemporalUnreachableError(ConnectionError):
     """Nobody answers at the address of Temporal; the text says which address."""
 
 
-def telemetry(address: str) -> Runtime | None:
-    """The SDK's metrics for Prometheus at ``host:port``; None, the SDK's default, for no address.
+def worker_runtime(metrics: str) -> Runtime:
+    """The SDK's runtime of a worker: it tells Temporal every few seconds how busy it is.
+
+    Args:
+        metrics: ``host:port`` where the SDK shows its metrics for Prometheus; empty for nowhere.
 
     Raises:
-        RuntimeError: Nothing can listen there.
+        ValueError: Nothing can listen there.
     """
-    if not address:
-        return None
-    metrics = PrometheusConfig(bind_address=address, counters_total_suffix=True, durations_as_seconds=True)
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    shown = PrometheusConfig(bind_address=metrics, counters_total_suffix=True, durations_as_seconds=True)
+    return Runtime(
+        telemetry=TelemetryConfig(metrics=shown if metrics else None), worker_heartbeat_interval=HEARTBEAT
+    )
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
@@ -39,7 +46,7 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 
     Args:
         settings: Where Temporal is, and the keys.
-        runtime: Of the SDK, where its metrics are to be shown (`telemetry`).
+        runtime: Of the SDK, where it is to be another than the default (`worker_runtime`).
 
     Raises:
         TemporalUnreachableError: Nobody answers at ``settings.temporal_address``.

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from embedded.process import free_port
 from settings import Settings
-from wire.client import connect, telemetry
+from wire.client import connect, worker_runtime
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -73,7 +73,7 @@ def test_the_api_itself_shows_no_metrics(plant: Deployment) -> None:
 
 async def test_the_worker_shows_those_of_the_sdk_by_type_and_not_by_id(session_settings: Settings) -> None:
     address = f"127.0.0.1:{free_port()}"
-    client = await connect(session_settings, telemetry(address))
+    client = await connect(session_settings, worker_runtime(address))
     await client.count_workflows()
     _, samples = scraped(address)
     ((labels, value),) = [

@@ -1,6 +1,5 @@
 """A person driven through the whole HTTP API is afterwards in no history, log, metric or clear column."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from api.tokens import DevelopmentIssuer, FictitiousPerson, FictitiousUnit
 from cli import legacy
 from cli.preparation import prepare
 from embedded.platform import Platform
+from embedded.process import free_port
 
 PERSON = ("name", "phone", "e-mail")
 ON_PURPOSE = "Kanarienvogel"
@@ -42,6 +42,8 @@ class Driven(NamedTuple):
 def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
     folder, birds = tmp_path_factory.mktemp("canary"), canaries()
     with embedded.platform.running(folder) as platform, pytest.MonkeyPatch.context() as patch:
+        shown = {f"{part}_metrics": f"127.0.0.1:{free_port()}" for part in ("api", "worker")}
+        platform.settings = platform.settings.model_copy(update=shown)
         prepare(platform.settings)
         patch.setenv("TMPDIR", str(folder / "uploads"))
         (folder / "uploads").mkdir()
@@ -184,12 +186,10 @@ def test_no_log_metric_or_temporary_file_holds_a_canary(driven: Driven) -> None:
     assert {path.name for path in logs} >= {"api.log", "worker.log", "postgres.log", "temporal.log"}
     search.look_at_files(logs)
     search.look_at_files(path for path in (driven.folder / "uploads").rglob("*") if path.is_file())
-    for address in (driven.platform.temporal.metrics_url, f"{driven.platform.api_url}/metrics"):
-        try:
-            with urllib.request.urlopen(address) as answer:
-                search.look(address, answer.read())
-        except urllib.error.HTTPError as error:
-            search.look(address, error.read())
+    ours = (driven.platform.settings.api_metrics, driven.platform.settings.worker_metrics)
+    for address in (driven.platform.temporal.metrics_url, *(f"http://{each}/metrics" for each in ours)):
+        with urllib.request.urlopen(address) as answer:
+            search.look(address, answer.read())
     print(search)
     assert not search.hits, str(search)
     assert "Completing activity as failed" in (driven.folder / "log" / "worker.log").read_text()
