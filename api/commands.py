@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from temporalio.api.errordetails.v1 import WorkflowNotReadyFailure
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -35,6 +36,8 @@ DONE = timedelta(seconds=10)
 RETRY_AFTER = 5
 
 Answer = TypeVar("Answer")
+_NOT_READY = WorkflowNotReadyFailure.DESCRIPTOR.full_name.encode()
+"""Detail of an error: the code that runs cannot take the workflow further; it is open all the same."""
 ALREADY_OVER = (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION)
 
 
@@ -198,6 +201,6 @@ def _refusal(error: WorkflowUpdateFailedError) -> Exception:
 def _rpc_refusal(error: RPCError, over: str) -> Refusal:
     if error.status == RPCStatusCode.FAILED_PRECONDITION and "paused" in error.message:
         return Refusal("case_paused", retry_after=RETRY_AFTER)
-    if error.status in ALREADY_OVER:
+    if error.status in ALREADY_OVER and _NOT_READY not in error.raw_grpc_status:
         return Refusal(over)
     return Refusal("waiting_for_platform", retry_after=RETRY_AFTER)
