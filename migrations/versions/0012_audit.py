@@ -11,34 +11,40 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+# In plpgsql, which keeps its plans for the session: they run with every answer of the ledger.
 CASE_KIND = """
-CREATE FUNCTION audit_case_kind(of_case uuid) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE
-        WHEN EXISTS (SELECT FROM backup WHERE id = of_case) THEN 'backup'
-        WHEN EXISTS (SELECT FROM claim WHERE id = of_case) THEN 'claim'
-        WHEN EXISTS (SELECT FROM unit_claim WHERE id = of_case) THEN 'unit_claim'
-        WHEN EXISTS (SELECT FROM handover WHERE id = of_case) THEN 'handover'
-        WHEN EXISTS (SELECT FROM rule_comparison WHERE id = of_case) THEN 'comparison'
-        WHEN EXISTS (SELECT FROM account WHERE id = of_case) THEN 'account'
-    END
+CREATE FUNCTION audit_case_kind(of_case uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF EXISTS (SELECT FROM backup WHERE id = of_case) THEN RETURN 'backup';
+    ELSIF EXISTS (SELECT FROM claim WHERE id = of_case) THEN RETURN 'claim';
+    ELSIF EXISTS (SELECT FROM unit_claim WHERE id = of_case) THEN RETURN 'unit_claim';
+    ELSIF EXISTS (SELECT FROM handover WHERE id = of_case) THEN RETURN 'handover';
+    ELSIF EXISTS (SELECT FROM rule_comparison WHERE id = of_case) THEN RETURN 'comparison';
+    ELSIF EXISTS (SELECT FROM account WHERE id = of_case) THEN RETURN 'account';
+    END IF;
+    RETURN NULL;
+END
 $$
 """
 ACTOR_KIND = """
 CREATE FUNCTION audit_actor_kind(by_account uuid, kind varchar, of_case uuid) RETURNS text
-LANGUAGE sql STABLE AS $$
-    SELECT CASE
-        WHEN by_account IS NULL THEN 'system'
-        WHEN starts_with(kind, 'operator_') THEN 'operator'
-        WHEN kind IN ('rule_diff', 'rule_impact') THEN 'policy'
-        WHEN kind IN ('unit_claim', 'approve_unit_claim', 'reverse_unit_claim', 'decide_claim', 'handover')
-            THEN 'unit_administrator'
-        WHEN kind = 'try_code' AND EXISTS (SELECT FROM unit_claim WHERE id = of_case)
-            THEN 'unit_administrator'
-        WHEN kind = 'decide_handover'
-            AND NOT EXISTS (SELECT FROM handover WHERE id = of_case AND to_id = by_account)
-            THEN 'unit_administrator'
-        ELSE 'person'
-    END
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    administers boolean := FALSE;
+BEGIN
+    IF by_account IS NULL THEN
+        RETURN 'system';
+    ELSIF kind IN ('rule_diff', 'rule_impact') THEN
+        RETURN 'policy';
+    ELSIF kind IN ('unit_claim', 'approve_unit_claim', 'reverse_unit_claim', 'decide_claim', 'handover') THEN
+        administers := TRUE;
+    ELSIF kind = 'try_code' THEN
+        administers := EXISTS (SELECT FROM unit_claim WHERE id = of_case);
+    ELSIF kind = 'decide_handover' THEN
+        administers := NOT EXISTS (SELECT FROM handover WHERE id = of_case AND to_id = by_account);
+    END IF;
+    RETURN CASE WHEN administers THEN 'unit_administrator' ELSE 'person' END;
+END
 $$
 """
 OPERATION = """
