@@ -19,7 +19,7 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks import audit, backups, delegation, eligibility, engine, legacy, uploads, views
+from benchmarks import audit, backups, codec, delegation, eligibility, engine, legacy, uploads, views
 from benchmarks.ground import Ground, prepared
 from benchmarks.rows import Row
 from embedded.platform import REPOSITORY
@@ -27,6 +27,7 @@ from embedded.platform import REPOSITORY
 GROUPS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "audit": audit.measure,
     "backups": backups.measure,
+    "codec": codec.measure,
     "delegation": delegation.measure,
     "eligibility": eligibility.measure,
     "engine": engine.measure,

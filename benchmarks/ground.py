@@ -91,7 +91,9 @@ class Ground:
         backup_id = uuid4()
         opening = OpenBackup(backup_id=backup_id, creator_id=self.account_id, unit_code=self.unit_code)
         command = self.save("project", self.form("project"))
-        await commands.open_backup(self.client, self.queue, opening, command, str(uuid4()))
+        await commands.open_backup(
+            self.client, self.queue, opening, BackupCreation.save_step, command, str(uuid4())
+        )
         return backup_id
 
     async def filled(self) -> UUID:

@@ -74,7 +74,11 @@ class Records:
     def add(self, request: Request, number: int) -> uuid.UUID:
         id_ = uuid.uuid4()
         asked_at = NOW - timedelta(days=request.asked_days_ago)
-        outcome = {"none": None, "refused": {"refused": "stale_revision", "facts": {}}, "done": {"saved": {}}}
+        outcome: dict[str, dict[str, object] | None] = {
+            "none": None,
+            "refused": {"refused": "stale_revision", "facts": {}},
+            "done": {"saved": {}},
+        }
         answer = outcome[request.answer]
         self._database.execute(
             "INSERT INTO operation (id, case_id, kind, request_digest, asked_at, outcome, finished_at)"
