@@ -78,7 +78,7 @@ class BackupCreation(Blocking):
     def __init__(self, opening: OpenBackup) -> None:
         self._opening = opening
         self._progress = opening.progress or Progress()
-        self._block = self._progress.block
+        self._block = opening.block
         self._closed: Closed | None = None
         self._board = Board("backup", opening.due_at)
         self._crowded = False
@@ -139,8 +139,7 @@ class BackupCreation(Blocking):
 
     def _start_fresh_run(self) -> None:
         if self._closed is None:
-            progress = self._progress.model_copy(update={"block": self._block})
-            carried = {"progress": progress, "due_at": self._board.due_at}
+            carried = {"progress": self._progress, "due_at": self._board.due_at, "block": self._block}
             workflow.continue_as_new(self._opening.model_copy(update=carried))
 
     def _is_due(self, at: datetime | None) -> bool:
@@ -150,9 +149,11 @@ class BackupCreation(Blocking):
     async def _do_what_is_due(self) -> None:
         progress = self._progress
         if self._is_due(progress.expires_at):
-            await self._in_background(self._expire())
+            await self._in_background("close_backup", self._expire())
         elif progress.expires_at and self._is_due(min(progress.remind_at, default=None)):
-            await self._in_background(self._remind(progress.remind_at[0], progress.expires_at))
+            await self._in_background(
+                "send_reminder", self._remind(progress.remind_at[0], progress.expires_at)
+            )
 
     async def _expire(self) -> None:
         """Close the draft as expired, or learn how it was closed by an update that a crash took away."""
@@ -168,11 +169,13 @@ class BackupCreation(Blocking):
     async def _recheck(self) -> None:
         due_at, revisions = self._progress.recheck_at, self._progress.revisions
         # outside the turn: a slow repository must not hold up saves
-        answers = await self._in_background(self._look_up())
+        answers = await self._in_background("look_up", self._look_up())
         async with self._turn:
             current = self._closed is None and revisions == self._progress.revisions
             if answers is not None and current:
-                await self._in_background(self._record_deposits(f"recheck {due_at}", None, answers))
+                await self._in_background(
+                    "record_deposits", self._record_deposits(f"recheck {due_at}", None, answers)
+                )
 
     def _may_skip(self, effect: str) -> bool:
         return effect in ("look_up", "record_deposits", "send_reminder")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.blocking import BlockActivities
@@ -37,16 +37,21 @@ class Blocking:
 
     _block: Block | None = None
 
-    async def _in_background(self, doing: Awaitable[Answer]) -> Answer | None:
-        """Do what nobody asked for; None when it was refused, and the workflow is blocked."""
+    async def _in_background(self, effect: str, doing: Awaitable[Answer]) -> Answer | None:
+        """Do what nobody asked for; None when it was refused, and the workflow is blocked.
+
+        Args:
+            effect: Name of the activity.
+            doing: Awaits it.
+        """
         try:
             return await doing
-        except ActivityError as error:
-            cause = error.cause
-            if not isinstance(cause, ApplicationError):
+        except FailureError as error:  # of a local activity it is the refusal itself
+            refused = error.cause if isinstance(error, ActivityError) else error
+            if not isinstance(refused, ApplicationError):
                 raise
-            code = plain_type(cause.type or type(cause).__name__)
-            await self._stop(Block(effect=error.activity_type, code=code, since=workflow.now()))
+            code = plain_type(refused.type or type(refused).__name__)
+            await self._stop(Block(effect=effect, code=code, since=workflow.now()))
             return None
 
     async def _stop(self, block: Block) -> None:

@@ -70,7 +70,7 @@ class Claim(Blocking):
     def __init__(self, opening: OpenClaim) -> None:
         self._opening = opening
         self._progress = opening.progress or ClaimProgress(due_at=workflow.now() + OPENING)
-        self._block = self._progress.block
+        self._block = opening.block
         self._stands: ClaimStands | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._board = Board("claim")
@@ -82,14 +82,14 @@ class Claim(Blocking):
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._wants_move():
-                self._stand(await self._in_background(self._move()))
+                self._stand(await self._in_background("move_claim", self._move()))
             elif self._wants_code() and not self._is_closed():
-                await self._in_background(self._issue_code())
+                await self._in_background("issue_code", self._issue_code())
             elif self._is_due():
-                self._stand(await self._in_background(self._lapse()))
+                self._stand(await self._in_background("lapse_claim", self._lapse()))
             elif self._may_start_fresh_run():
-                progress = self._progress.model_copy(update={"block": self._block})
-                workflow.continue_as_new(self._opening.model_copy(update={"progress": progress}))
+                carried = {"progress": self._progress, "block": self._block}
+                workflow.continue_as_new(self._opening.model_copy(update=carried))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._progress.state == "locked":
             await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))

@@ -64,9 +64,9 @@ class Handover(Blocking):
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._wants_move():
-                self._stand(await self._in_background(self._move()))
+                self._stand(await self._in_background("move_handover", self._move()))
             elif self._is_due():
-                self._stand(await self._in_background(self._lapse()))
+                self._stand(await self._in_background("lapse_handover", self._lapse()))
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._stands
 

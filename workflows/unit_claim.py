@@ -67,7 +67,7 @@ class UnitClaim(Blocking):
     def __init__(self, opening: OpenClaim) -> None:
         self._opening = opening
         self._progress = opening.progress or ClaimProgress(due_at=workflow.now() + OPENING)
-        self._block = self._progress.block
+        self._block = opening.block
         self._stands: ClaimStands | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._board = Board("unit_claim")
@@ -79,12 +79,12 @@ class UnitClaim(Blocking):
         while not self._is_closed():
             await self._until_something_is_to_do()
             if self._wants_move():
-                self._stand(await self._in_background(self._move()))
+                self._stand(await self._in_background("move_unit_claim", self._move()))
             elif self._is_due():
-                self._stand(await self._in_background(self._lapse()))
+                self._stand(await self._in_background("lapse_unit_claim", self._lapse()))
             elif self._may_start_fresh_run():
-                progress = self._progress.model_copy(update={"block": self._block})
-                workflow.continue_as_new(self._opening.model_copy(update={"progress": progress}))
+                carried = {"progress": self._progress, "block": self._block}
+                workflow.continue_as_new(self._opening.model_copy(update=carried))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._progress.state == "locked":
             await workflow.sleep(SETTLING, summary=Readable("等待其余请求退出"))

@@ -43,7 +43,6 @@ class Progress(Message):
     """Repositories whose deposits are on their way."""
     recheck_every: timedelta = timedelta(days=1)
     recheck_at: datetime | None = None
-    block: Block | None = None
 
 
 def operation_id(backup_id: UUID, update_id: str) -> UUID:
@@ -62,6 +61,7 @@ class OpenBackup(Message):
         events_per_run: History length that starts a fresh run, far below the server's limit of 51,200.
         release: Version of the release it is opened under, for operators.
         due_at: The deadline that operators see; None for drafts that show none.
+        block: Carried by continue-as-new: what was refused, while it waits for an operator.
     """
 
     backup_id: UUID
@@ -71,6 +71,7 @@ class OpenBackup(Message):
     events_per_run: int = 4_000
     release: str | None = None
     due_at: datetime | None = None
+    block: Block | None = None
 
 
 class SaveStep(Message):

@@ -21,7 +21,6 @@ class ClaimProgress(Message):
         asked: Codes asked for and counted.
         issued: Codes issued, or not, without a match.
         resend_at: Before this no further code can be asked for.
-        block: What was refused, while it waits for an operator.
     """
 
     state: ClaimState = "stored"
@@ -29,7 +28,6 @@ class ClaimProgress(Message):
     asked: int = 0
     issued: int = 0
     resend_at: datetime | None = None
-    block: Block | None = None
 
 
 class OpenClaim(Message):
@@ -39,11 +37,13 @@ class OpenClaim(Message):
         claim_id: Row of `claim` or `unit_claim`, stored already.
         progress: Carried by continue-as-new; None for the first run.
         events_per_run: History length that starts a fresh run.
+        block: Carried likewise: what was refused, while it waits for an operator.
     """
 
     claim_id: UUID
     progress: ClaimProgress | None = None
     events_per_run: int = 4_000
+    block: Block | None = None
 
 
 def seconds_until(then: datetime, now: datetime) -> int:

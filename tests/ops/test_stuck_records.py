@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from schemas.stuck import CAUSES, Cause
+from activities.stuck_scan import BY_RECORDS
+from schemas.stuck import CAUSES
 from store import stuck
 from store.database import connect, reading, writing
 from store.stuck import Filter, Limits, Sighting
@@ -67,10 +68,9 @@ class Records:
 
     def scan(self, at: datetime = AT) -> None:
         """What a scan does about records."""
-        causes: list[Cause] = ["timer_past_due", "wait_past_due", "delivery_failed"]
         with writing(self.engine) as writer:
             stuck.note_from_records(writer, Limits(), at)
-            stuck.clear(writer, causes, at, at)
+            stuck.clear(writer, BY_RECORDS, at, at)
 
     def listed(self, wanted: Filter = ANY, as_of: datetime = AT) -> list[stuck.Entry]:
         with reading(self.engine) as reader:
@@ -131,6 +131,25 @@ def test_deposits_are_listed_when_they_are_overdue_or_are_not_looked_up_any_more
     assert records.causes() == sorted(
         [(f"backup-{overdue}", "wait_past_due"), (f"backup-{unasked}", "timer_past_due")]
     )
+
+
+def test_a_repository_that_was_asked_and_did_not_answer_is_listed_until_it_does(records: Records) -> None:
+    checked = "INSERT INTO deposit_check VALUES (:b, :repository, :result, :source, :at)"
+    waiting = records.draft("waiting_for_deposit", AT - HOUR, AT + HOUR)
+    silent = {"b": waiting, "repository": "gsa-human", "result": "unavailable", "source": "big-search"}
+    records.put(checked, **silent)
+    nobody = records.draft("waiting_for_deposit", AT - HOUR, AT + HOUR)
+    records.put(checked, b=nobody, repository="gvm", result="unavailable", source="not_asked")
+    records.scan()
+    (entry,) = records.listed()
+    assert (entry.workflow_id, entry.cause, entry.failure) == (
+        f"backup-{waiting}",
+        "repository_silent",
+        "gsa-human",
+    )
+    records.put("UPDATE deposit_check SET result = 'not_public'")
+    records.scan(AT + timedelta(seconds=30))
+    assert records.listed() == []
 
 
 def test_a_message_that_did_not_arrive_is_listed_while_its_claim_waits_for_the_code(records: Records) -> None:
