@@ -34,6 +34,8 @@ DECLARE
 BEGIN
     IF by_account IS NULL THEN
         RETURN 'system';
+    ELSIF starts_with(kind, 'operator_') THEN
+        RETURN 'operator';
     ELSIF kind IN ('rule_diff', 'rule_impact') THEN
         RETURN 'policy';
     ELSIF kind IN ('unit_claim', 'approve_unit_claim', 'reverse_unit_claim', 'decide_claim', 'handover') THEN
