@@ -126,7 +126,7 @@ def test_deposits_are_listed_when_they_are_overdue_or_are_not_looked_up_any_more
     overdue = records.draft("waiting_for_deposit", AT - 31 * day, AT + HOUR)
     unasked = records.draft("waiting_for_deposit", AT - 2 * day, AT + HOUR)
     records.draft("waiting_for_deposit", AT - HOUR, AT + HOUR)
-    records.put("INSERT INTO deposit_check VALUES (:b, 'gvm', 'unavailable', 'x', :at)", b=overdue)
+    records.put("INSERT INTO deposit_check VALUES (:b, 'gvm', 'unavailable', 'not_asked', :at)", b=overdue)
     records.scan()
     assert records.causes() == sorted(
         [(f"backup-{overdue}", "wait_past_due"), (f"backup-{unasked}", "timer_past_due")]
