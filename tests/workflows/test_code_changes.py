@@ -22,6 +22,7 @@ from schemas.contracts.backups import Submit, Verdict
 from schemas.errors import Refusal
 from settings import Settings
 from wire import executions
+from wire.chronicle import Chronicle
 from workflows.backup_creation import BackupCreation
 
 Deploy = Callable[[type[BackupCreation]], AbstractAsyncContextManager[None]]
@@ -74,6 +75,8 @@ async def fails_visibly(draft: Draft) -> None:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
     ]
     assert failed[-1].cause == NONDETERMINISM
+    told = [entry.text.zh for entry in Chronicle("run").told((await draft.history()).events)]
+    assert told[-1] == "流程程序出错：程序与历史不符", "the timeline says so as well"
 
 
 async def put_off(draft: Draft, update_id: str | None = None) -> None:
