@@ -137,17 +137,26 @@ async def changed(
         response: Gets the header of a repeated request.
         prepare: Stores the content the change brings.
         unfinished: Whether what follows from a repeated request has not happened yet: a crash can keep the
-            workflow from learning what its activity committed. Then it is asked again, and learns it.
+            workflow from learning what its activity committed. Then it is asked again, and learns it. What it
+            refuses meanwhile, since it is over by then, is no answer to a request that has one.
     """
     try:
         outcome = await carry_out(platform, change, prepare, send)
         if outcome.replayed:
             response.headers["Idempotency-Replayed"] = "true"
             if await run_in_threadpool(unfinished):
-                await send()
+                await _ask_again(send)
     except StillRunningError:
         return None
     return outcome.answer
+
+
+async def _ask_again(send: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await send()
+    except Refusal as refusal:
+        if refusal.error.retryable:
+            raise
 
 
 async def begin(

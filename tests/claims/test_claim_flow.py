@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from claims_town import ADMINISTRATOR, CLOSED, NOT_ACCEPTED, Person, Registrant,
 from sqlalchemy import text
 from temporalio.testing import TimeSkipper
 
+import api.claims
 from schemas.contracts.claims import OpenClaim
 
 SECOND = timedelta(seconds=1)
@@ -281,3 +283,26 @@ async def test_tries_are_those_of_the_claim_over_all_its_runs(
     assert len(runs) > 1
     assert refusal(await person.tries(claim, code)) == NOT_ACCEPTED
     assert (await person.claim(claim))["state"] == "locked"
+
+
+async def test_a_repetition_that_comes_as_the_move_ends_gets_the_first_answer(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads says that the backups are being moved; when its question arrives they have been."""
+    unit = town.unit()
+    old, person = town.registrant(unit), await town.person(unit)
+    claim, key = await person.claims(old), str(uuid4())
+    first = await person.tries(claim, await town.code(claim), key)
+    assert first.status_code == 200, first.text
+    await town.handle(claim).result()
+
+    def read_before(*asked: Any) -> Any:
+        row = own(*asked)
+        row.state = "moving"
+        return row
+
+    own = api.claims._own
+    monkeypatch.setattr(api.claims, "_own", read_before)
+    again = await person.tries(claim, town.messages(claim)[0], key)
+    assert again.headers.get("Idempotency-Replayed") == "true", again.text
+    assert again.status_code in (200, 202)
