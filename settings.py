@@ -50,8 +50,8 @@ class Settings(BaseSettings):
         sms_app_id: Tencent Cloud's SmsSdkAppId.
         sms_endpoint: Where the carrier's API is, when not where its SDK has it.
         sms_receipt_secret: Last part of the address that receipts are sent to; none are taken without it.
-        answer_keys: JSON Web Key Set whose first key signs answers to other systems
-            (``store.answer_keys``); without it none are given.
+        answer_keys: JSON Web Key Set whose first key signs answers to other systems and heads of the audit
+            trail (``store.answer_keys``); without it none are given.
         public_url: Where people reach this API, for the QR codes of certificates; without it no PDF is set.
         temporal_ui_url: Where operators reach the Temporal Web UI; timelines lead there.
         ui_origins: Origins of the Temporal Web UI that may ask the codec server, apart by blanks.

@@ -30,7 +30,7 @@ from settings import Settings, SettingsError
 from store.answer_keys import AnswerKeysError, rotate
 from store.database import migrate as migrate_database
 from wire.client import TemporalUnreachableError
-from wire.keys import KeysError
+from wire.keys import KeyRing, KeysError
 
 console = Console(highlight=False, soft_wrap=True)
 CODEC_PORT = 8234
@@ -119,8 +119,24 @@ def answer_key(
 ) -> None:
     """生成为回答签名的新密钥；旧密钥仍可验签 / Make a key that signs answers; old ones still verify."""
     console.print(
-        f"新密钥 {rotate(out)} 已写入 {out}（0600），重启 API 后生效 / "
-        "The new key is in the file; it signs once the API is restarted",
+        f"新密钥 {rotate(out)} 已写入 {out}（0600），重启 API 和 worker 后生效 / "
+        "The new key is in the file; it signs once API and workers are restarted",
+        markup=False,
+    )
+
+
+@app.command(name="rotate-keys")
+def rotate_keys(
+    file: Annotated[Path, typer.Argument(help="密钥文件，即 HGRIP_KEYS_FILE / The key file")],
+) -> None:
+    """生成新的加密密钥，旧密钥保留用于解密 / Make new encryption keys; the old ones still decrypt."""
+    ring = KeyRing.load(file)
+    ring = ring.model_copy(update={"codec": ring.codec.rotated(), "column": ring.column.rotated()})
+    ring.save(file)
+    console.print(
+        f"新密钥：codec {ring.codec.primary}，column {ring.column.primary}。请立即把此文件发到每台机器并重启 "
+        "API、worker 和编解码服务；其间的请求稍后重试即可 / New keys are in the file. Bring it to every machine "
+        "and restart API, workers and codec server; requests meanwhile are told to come again",
         markup=False,
     )
 
