@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test run check lint types bench bench-rules lock clean
+.PHONY: help demo test run check lint types drill bench bench-rules lock clean
 
 help: ## 本说明 / this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 	for folder in tests/*/; do $(BIN)/mypy $$folder || exit 1; done  # each has a conftest of its own
+
+drill: $(READY) ## 演练：五种故障，从清单看到并排除 / five faults, each seen in the list and freed
+	$(BIN)/python -m drill $(ARGS)
 
 bench: $(READY) ## 性能比值，写入 var/bench.json / ratios, written to var/bench.json
 	$(BIN)/python -m benchmarks

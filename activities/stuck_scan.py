@@ -27,7 +27,7 @@ FORGOTTEN = timedelta(minutes=3)
 """After this long unseen a failing activity is over: longer than its longest attempt and pause."""
 BLOCKS_SHOW = timedelta(minutes=1)
 """Visibility follows what happens with some delay: a block that it does not show yet is not over."""
-BY_RECORDS: tuple[Cause, ...] = ("timer_past_due", "wait_past_due", "delivery_failed")
+BY_RECORDS: tuple[Cause, ...] = ("timer_past_due", "wait_past_due", "repository_silent", "delivery_failed")
 BY_LOOKING: tuple[Cause, ...] = ("task_failures", "unanswered")
 _LIVING = "ExecutionStatus IN ('Running', 'Paused')"
 BLOCKED = f"HgrBlocked = true AND {_LIVING}"

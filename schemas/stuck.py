@@ -26,6 +26,7 @@ Cause = Literal[
     "activity_retrying",
     "timer_past_due",
     "wait_past_due",
+    "repository_silent",
     "blocked",
     "delivery_failed",
     "unanswered",
@@ -69,11 +70,12 @@ class CauseWords(NamedTuple):
 WORDS: dict[Cause, CauseWords] = {
     "task_failures": CauseWords(
         Text("流程程序出错", "the workflow's code fails"),
-        Text("现在运行的程序无法推进这项办理，通常是新版本有误；办理内容没有丢失。",
-             "The running code cannot take this case further, usually since a faulty version was deployed; "
-             "nothing is lost."),
-        Text("请换回能运行的版本，办理会自行继续；切勿逐个重置。",
-             "Put the version back that works; the cases go on by themselves. Do not reset them one by one."),
+        Text("运行的程序无法推进这项办理，通常是新版本有误，或轮换密钥后 worker 没有重启；内容没有丢失。",
+             "The running code cannot take this case further, mostly since a faulty version was deployed, "
+             "or a key was rotated and the workers were not restarted; nothing is lost."),
+        Text("请换回能运行的版本，或让 worker 带着现在的密钥文件重启，办理会自行继续；切勿逐个重置。",
+             "Put the version back that works, or restart the workers with the present key file; the "
+             "cases go on by themselves. Do not reset them one by one."),
     ),
     "activity_retrying": CauseWords(
         Text("某个步骤反复失败", "a step fails again and again"),
@@ -96,6 +98,14 @@ WORDS: dict[Cause, CauseWords] = {
              "Data on its way has not arrived at the repository for a long time."),
         Text("立即复查；确知已送达时可跳过等待；否则退回申请人。",
              "Look it up now; skip the wait where you know it has arrived; else return it to the applicant."),
+    ),
+    "repository_silent": CauseWords(
+        Text("资源库没有应答", "a repository does not answer"),
+        Text("平台查询递交情况时，数据资源库没有应答；草稿照常等待，次日自动再查。",
+             "The repository did not answer when a deposit was looked up; the draft goes on waiting, and is "
+             "looked up again the next day."),
+        Text("检查到资源库的网络；恢复后选“立即重试”。",
+             "Check the way to the repository; once it is back, retry now."),
     ),
     "blocked": CauseWords(
         Text("受阻，等待处理", "blocked, waits for a person"),
@@ -127,6 +137,7 @@ _OFFERED: dict[Cause, tuple[Action, ...]] = {
     "activity_retrying": ("retry", "pause", "hand_to_support"),
     "timer_past_due": ("pause", "reset", "hand_to_support"),
     "wait_past_due": ("retry", "skip", "return_to_applicant", "hand_to_support"),
+    "repository_silent": ("retry", "skip", "hand_to_support"),
     "blocked": ("retry", "skip", "return_to_applicant", "hand_to_support"),
     "delivery_failed": ("retry", "hand_to_support"),
     "unanswered": ("pause", "hand_to_support"),

@@ -234,7 +234,8 @@ def _from_records(cause: Cause, activity: str, since: str, failure: str, where: 
     return text(statement)
 
 
-_OF_BACKUPS = "workflow_case JOIN backup ON backup.id = case_id WHERE kind = 'backup'"
+_WITH_BACKUP = "workflow_case JOIN backup ON backup.id = case_id"
+_OF_BACKUPS = f"{_WITH_BACKUP} WHERE kind = 'backup'"
 _FROM_RECORDS = (
     _from_records(
         "timer_past_due",
@@ -266,6 +267,15 @@ _FROM_RECORDS = (
         "'waiting_for_deposit'",
         f"""{_OF_BACKUPS} AND backup.state = 'waiting_for_deposit'
             AND saved_at < CAST(:at AS timestamptz) - :deposits_overdue""",
+    ),
+    _from_records(
+        "repository_silent",
+        "look_up",
+        "silent.checked_at",
+        "silent.repository",
+        f"""{_WITH_BACKUP} JOIN deposit_check AS silent ON silent.backup_id = backup.id
+            WHERE kind = 'backup' AND backup.state = 'waiting_for_deposit'
+            AND silent.result = 'unavailable' AND silent.source NOT IN ('offline', 'not_asked')""",
     ),
     _from_records(
         "delivery_failed",
