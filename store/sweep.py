@@ -65,15 +65,17 @@ def delete_claims(writer: Writer, before: datetime) -> int:
     return _deleted(writer, _DELETE_CLAIMS, before) + _deleted(writer, _DELETE_UNIT_CLAIMS, before)
 
 
-def delete_list(writer: Writer, before: datetime) -> bool:
-    """Delete one list whose request was refused before a moment, with its rows; False if there is none."""
-    found = writer.connection().execute(_REFUSED_LIST, {"before": before}).scalar()
-    if found is None:
-        return False
+def refused_lists(reader: Reader, before: datetime) -> list[UUID]:
+    """A batch of file lists whose requests were refused before a moment."""
+    asked = {"before": before, "most": BATCH}
+    return list(reader.connection().execute(_REFUSED_LISTS, asked).scalars())
+
+
+def delete_list(writer: Writer, id_: UUID) -> None:
+    """Delete a file list with all its rows, in one transaction: a list is there whole or not at all."""
     for table in _OF_A_LIST:
-        writer.connection().execute(text(f"DELETE FROM {table} WHERE manifest_id = :id"), {"id": found})  # noqa: S608
-    writer.connection().execute(text("DELETE FROM manifest WHERE id = :id"), {"id": found})
-    return True
+        writer.connection().execute(text(f"DELETE FROM {table} WHERE manifest_id = :id"), {"id": id_})  # noqa: S608
+    writer.connection().execute(text("DELETE FROM manifest WHERE id = :id"), {"id": id_})
 
 
 def _deleted(writer: Writer, statement: TextClause, before: datetime) -> int:
@@ -107,11 +109,9 @@ _DELETE_FORMS = text(f"""
         AND EXISTS (SELECT FROM form_content WHERE id = asked.id) LIMIT :most
     )
 """)  # noqa: S608
-_REFUSED_LIST = text(f"""
-    SELECT asked.id {_REFUSED} {_UNUSED} AND EXISTS (SELECT FROM manifest WHERE id = asked.id)
-    LIMIT 1 FOR UPDATE OF asked SKIP LOCKED
+_REFUSED_LISTS = text(f"""
+    SELECT asked.id {_REFUSED} {_UNUSED} AND EXISTS (SELECT FROM manifest WHERE id = asked.id) LIMIT :most
 """)  # noqa: S608
-
 _DELETE_CLAIMS, _DELETE_UNIT_CLAIMS = (
     text(f"""
         DELETE FROM {table} WHERE id IN (
