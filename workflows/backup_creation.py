@@ -121,12 +121,7 @@ class BackupCreation(Blocking):
             return
 
     def _next_due(self) -> datetime | None:
-        if self._block is not None:
-            return None
-        progress = self._progress
-        recheck = [progress.recheck_at] if progress.recheck_at else []
-        expiry = [progress.expires_at] if progress.expires_at else []
-        return min([*progress.remind_at, *recheck, *expiry], default=None)
+        return None if self._block is not None else self._progress.next_due
 
     def _due_before(self, armed: datetime | None) -> bool:
         due = self._next_due()

@@ -44,6 +44,12 @@ class Progress(Message):
     recheck_every: timedelta = timedelta(days=1)
     recheck_at: datetime | None = None
 
+    @property
+    def next_due(self) -> datetime | None:
+        """When something falls due by itself: a reminder, a look-up, or the end."""
+        due = (*self.remind_at, self.recheck_at, self.expires_at)
+        return min((at for at in due if at is not None), default=None)
+
 
 def operation_id(backup_id: UUID, update_id: str) -> UUID:
     """Id in the ledger of what one update of one backup does; update ids alone repeat between backups."""
