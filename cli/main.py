@@ -135,8 +135,8 @@ def rotate_keys(
     ring.save(file)
     console.print(
         f"新密钥：codec {ring.codec.primary}，column {ring.column.primary}。请立即把此文件发到每台机器并重启 "
-        "API、worker 和编解码服务；其间的请求稍后重试即可 / New keys are in the file. Bring it to every machine "
-        "and restart API, workers and codec server; requests meanwhile are told to come again",
+        "API、worker 和编解码服务；其间的请求稍后重试即可 / New keys are in the file. Bring it to every "
+        "machine and restart API, workers and codec server; requests meanwhile are told to come again",
         markup=False,
     )
 

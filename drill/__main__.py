@@ -26,7 +26,6 @@ from cli.schedules import put_in_place
 from drill.gates import Carrier, Gate, neighbours
 from embedded import platform as embedded_platform
 from embedded.platform import REPOSITORY, Platform
-from wire.keys import KeyRing
 
 FOLDER = Path("var/drill")
 WITHIN = 60
@@ -231,9 +230,10 @@ def key_rotated(drill: Drill) -> None:
     drill.heads("五、轮换密钥时漏了 worker", "5. A key is rotated and the worker is forgotten")
     backup = drill.draft()
     settings = drill.platform.settings
-    ring = KeyRing.load(settings.keys_file)
     rotated = FOLDER / "keys-rotated.json"
-    ring.model_copy(update={"codec": ring.codec.rotated()}).save(rotated)
+    shutil.copy(settings.keys_file, rotated)
+    if _hgrip(drill.platform, "rotate-keys", str(rotated)).returncode:
+        raise DrillError("the keys cannot be rotated")
     drill.platform.stop_api()
     drill.platform.settings = settings.model_copy(update={"keys_file": rotated})
     drill.platform.start_api()

@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 from settings import Settings
 
-PAIRS = int(os.environ.get("HGRIP_TEST_PAIRS", "100"))
+PAIRS = int(os.environ.get("HGRIP_TEST_PAIRS", "60"))
 WARM_UP = 10
 SUSPICIOUS = 0.001
 """A test of what is alike fails once in a thousand runs for no reason."""

@@ -78,6 +78,7 @@ async def refused(ward: Ward, time: TimeSkipper) -> None:
     digest = (await ward.previewed())["digest"]
     ward.changes_account(ward.chief, "unit_administrator", False)
     assert (await ward.confirms(digest)).status_code == 403
+    await time.fast_forward(ward.handle(), timedelta(minutes=2))  # after which nobody opens it any more
 
 
 async def second_one_meanwhile(ward: Ward, time: TimeSkipper) -> None:
