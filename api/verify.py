@@ -171,8 +171,8 @@ _NOT_ISSUED = Text(
 )
 _SUPERSEDED = Text(
     "该文件是本平台为此备份的第 {version} 版出具的备份证明；备份此后已更正，该证明不再反映现行内容。",
-    "The file is a certificate issued here for version {version} of this backup. The backup has been corrected "
-    "since: what stands now is not what the file says.",
+    "The file is a certificate issued here for version {version} of this backup. The backup has been "
+    "corrected since: what stands now is not what the file says.",
 )
 _COMPARE = Text("备份证明 PDF 文件的 SHA-256 摘要", "SHA-256 digest of the certificate's PDF file")
 _HOW = Text(

@@ -8,7 +8,7 @@ AMENDMENT_ERRORS = (
         "number_withdrawn", 409, False,
         Text("备份已撤回", "The backup has been withdrawn"),
         Text("已撤回的备份保留编号、仍可查看，不能再更改、证明或使用。",
-             "It keeps its number and can be looked at; it is neither changed nor certified nor used any more."),
+             "It keeps its number and can be seen; it is neither changed nor certified nor used any more."),
     ),
     Error(
         "version_superseded", 409, False,

@@ -104,7 +104,7 @@ def test_every_error_is_said_in_both_languages_with_the_same_facts(error: Error)
         assert names[0] == names[1] <= FACTS
     assert not error.title.zh.endswith("。")
     assert 400 <= error.status < 600
-    assert error.retryable == (error.status in (429, 503))
+    assert error.retryable == (error.status in (423, 429, 503))
 
 
 def test_facts_never_hide_a_member_of_the_problem() -> None:
