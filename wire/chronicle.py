@@ -24,6 +24,10 @@ from wire import search_attributes
 from wire.readable import words
 
 STEPS: dict[str, Text] = {
+    "catch_up": Text("补发提醒、补查递交", "catching up on reminders and look-ups"),
+    "clear_away": Text("清理无人认领的内容", "clearing away orphan content"),
+    "scan_for_stuck_work": Text("查找滞留事项", "looking for stuck work"),
+    "sign_tree_head": Text("签署审计树头", "signing the tree head"),
     "attribute": Text("归入原备份", "attributing old backups"),
     "compare_rules": Text("比较规则版本", "comparing releases"),
     "decide_claim": Text("单位确认", "the unit's decision"),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -20,6 +20,8 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 
 from schemas.contracts.claims import OpenClaim
+from schemas.contracts.stuck import ResolveBlock
+from schemas.errors import Refusal
 from settings import Settings
 from wire.client import connect
 from wire.keys import KeyRing
@@ -142,6 +144,24 @@ async def by_the_unit_without_a_match(town: Town, time: TimeSkipper) -> Run:
     return claim, True
 
 
+async def blocked_and_retried(town: Town, time: TimeSkipper) -> Run:
+    unit = town.unit()
+    person, who = await town.person(unit), town.registrant(unit)
+
+    def refuse(*_: object) -> None:
+        raise Refusal("no_rulebook_in_force")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("activities.claims.find_registrants", refuse)
+        claim = await person.claims(who)
+        blocked = "SELECT count(*) FROM stuck_work WHERE case_id = :claim AND cause = 'blocked'"
+        await town.comes_true(blocked, claim=claim)
+    resolving = ResolveBlock(operation_id=uuid4(), action="retry")
+    await town.handle(claim).execute_update(Claim.resolve_block, resolving)
+    await person.proves(claim)
+    return claim, False
+
+
 PATHS: dict[str, Play] = {
     play.__name__: play
     for play in (
@@ -156,6 +176,7 @@ PATHS: dict[str, Play] = {
         by_the_unit_and_reversed,
         by_the_unit_with_approval,
         by_the_unit_without_a_match,
+        blocked_and_retried,
     )
 }
 

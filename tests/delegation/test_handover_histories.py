@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -18,6 +19,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 
+from schemas.contracts.stuck import ResolveBlock
+from schemas.errors import Refusal
 from settings import Settings
 from wire.client import connect
 from wire.keys import KeyRing
@@ -89,6 +92,22 @@ async def second_one_meanwhile(ward: Ward, time: TimeSkipper) -> None:
     await ward.accepts(waiting, ward.heir)
 
 
+async def blocked_and_returned(ward: Ward, time: TimeSkipper) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Refusal("no_rulebook_in_force")
+
+    ward.gives(ward.old, 1)
+    waiting = await ward.hands_over("waiting_for_acceptance")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.commands.DONE", timedelta(seconds=0.5))
+        patch.setattr("activities.delegation.handovers.hand_over", refuse)
+        await ward.accepts(waiting, ward.heir)
+        blocked = "SELECT count(*) FROM stuck_work WHERE case_id = :id AND cause = 'blocked'"
+        await ward.town.comes_true(blocked, id=waiting["id"])
+    resolving = ResolveBlock(operation_id=uuid4(), action="return_to_applicant")
+    await ward.handle().execute_update(Handover.resolve_block, resolving)
+
+
 PATHS: dict[str, Play] = {
     play.__name__: play
     for play in (
@@ -100,6 +119,7 @@ PATHS: dict[str, Play] = {
         changed_while_it_waited,
         refused,
         second_one_meanwhile,
+        blocked_and_returned,
     )
 }
 

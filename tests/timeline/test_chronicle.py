@@ -1,5 +1,6 @@
 """Sentences out of recorded histories: every path there is, in both languages, without a word decrypted."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,10 @@ from temporalio.client import WorkflowHistory
 
 from schemas.errors import ERRORS
 from schemas.timeline import ACTS, Record, lasting, of_record
-from wire.chronicle import Chronicle
+from wire.chronicle import STEPS, Chronicle
 
 TESTS = Path(__file__).parents[1]
-FOLDERS = ("workflows", "claims", "delegation", "attribution", "eligibility")
+FOLDERS = ("workflows", "claims", "delegation", "attribution", "eligibility", "amendments")
 RECORDED = [path for name in FOLDERS for path in sorted((TESTS / name / "histories").glob("[0-9]*/*.json"))]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ENCRYPTED = re.compile(r"[A-Za-z0-9+/]{40}")
@@ -39,6 +40,17 @@ def test_every_recorded_history_can_be_told_in_both_languages(path: Path) -> Non
         assert not ENCRYPTED.search(entry.text.zh + entry.text.en)
         assert entry.event_id is not None
         assert entry.event_id.startswith("history.run.")
+
+
+def test_every_activity_that_a_workflow_waits_for_has_a_name_in_both_languages() -> None:
+    fingerprint = json.loads((TESTS / "workflows" / "histories" / "fingerprint.json").read_text("utf-8"))
+    awaited = {
+        line.rpartition(".")[2]
+        for lines in fingerprint.values()
+        for line in lines
+        if "execute_activity_method" in line
+    }
+    assert awaited == set(STEPS)
 
 
 def test_reminders_and_expiry_are_told_as_waits_that_end() -> None:

@@ -7,10 +7,12 @@ for them alone; what they hold is made up.
 """
 
 import ast
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -23,11 +25,15 @@ from temporalio.worker import Replayer
 from rules.engine.acts import china_day
 from rules.engine.release import Release
 from schemas.contracts.backups import Closed, OpenBackup
+from schemas.contracts.stuck import ResolveBlock
+from schemas.errors import Refusal
+from schemas.stuck import BlockAction
 from settings import Settings
 from store.database import reading
 from wire.client import connect
 from wire.keys import KeyRing
 from wire.plugin import WirePlugin
+from wire.search_attributes import BLOCKED
 from workflows.backup_creation import BackupCreation
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -100,6 +106,34 @@ async def judged_anew(desk: Desk, time: TimeSkipper, repositories: Repositories)
     return draft, None
 
 
+async def blocked_and_retried(desk: Desk, time: TimeSkipper, repositories: Repositories) -> Run:
+    return await _blocked(desk, time, "retry"), None
+
+
+async def blocked_and_skipped(desk: Desk, time: TimeSkipper, repositories: Repositories) -> Run:
+    return await _blocked(desk, time, "skip"), None
+
+
+async def _blocked(desk: Desk, time: TimeSkipper, action: BlockAction) -> Draft:
+    """What falls due is refused; an operator decides, and the draft goes on until it is given up."""
+    draft = await desk.filled()
+    await draft.save("data-files", file_list(in_transit=["gvm"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("activities.backups.awaiting", _refuse)
+        await time.fast_forward(draft.handle, timedelta(days=1, minutes=1))
+        async with asyncio.timeout(30):
+            while not (await draft.handle.describe()).typed_search_attributes.get(BLOCKED):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    resolving = ResolveBlock(operation_id=uuid4(), action=action)
+    await draft.handle.execute_update(BackupCreation.resolve_block, resolving)
+    await draft.withdraw()
+    return draft
+
+
+def _refuse(*_: object) -> None:
+    raise Refusal("no_rulebook_in_force")
+
+
 PATHS: dict[str, Play] = {
     play.__name__: play
     for play in (
@@ -110,6 +144,8 @@ PATHS: dict[str, Play] = {
         waited_for_a_deposit,
         continued_as_new,
         judged_anew,
+        blocked_and_retried,
+        blocked_and_skipped,
     )
 }
 

@@ -41,7 +41,7 @@ def newest(folder: str) -> list[Path]:
 
 HISTORIES = [
     path
-    for folder in ("workflows", "claims", "delegation", "attribution", "eligibility")
+    for folder in ("workflows", "claims", "delegation", "attribution", "eligibility", "amendments")
     for path in newest(folder)
 ]
 
