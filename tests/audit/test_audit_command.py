@@ -177,7 +177,9 @@ def test_a_proof_is_checked_without_database_and_settings(
         file.write_text(json.dumps(said))
         assert "证明成立" in run(check, file)
     run(f"prove --keys {stranger} --check", file, code=1)
-    for changed in ({"seq": 4}, {"size": 8}, {"path": []}, {"event": proof["event"] | {"act": "other"}}):
+    event = proof["event"] | {"act": "other"}
+    lies: list[dict[str, Any]] = [{"seq": 4}, {"size": 8}, {"path": []}, {"event": event}]
+    for changed in lies:
         file.write_text(json.dumps(proof | changed))
         assert "证明不成立" in run(check, file, code=1)
     for nothing in ("", "[]", "{}", '{"audit": null}', "\udcff"):

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -85,7 +86,12 @@ def test_failing_code_is_told_by_its_kind_and_never_by_what_it_says(
 @pytest.mark.parametrize("act", [*ACTS, "operator_refused_retry", "something_new"])
 def test_every_act_can_be_told_done_or_refused_whatever_its_facts_lack(act: str) -> None:
     case = UUID(int=1)
-    for facts in ({}, {"outcome": {}}, {"outcome": {"refused": "not_allowed", "facts": {}}}):
+    lacking: list[dict[str, Any]] = [
+        {},
+        {"outcome": {}},
+        {"outcome": {"refused": "not_allowed", "facts": {}}},
+    ]
+    for facts in lacking:
         record = Record(7, NOW, act, "person", case, "backup", None, facts)
         entry = of_record(record)
         assert entry.text.zh.startswith("申请人 00000000：")
