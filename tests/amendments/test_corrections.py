@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx2
 from amending import correct, opened, problem, save, shown, submitted, title, versions, withdraw
 from eligibility_desk import Desk, now
-from http_deployment import EXAMPLES, INFORMATION, PROJECT, keyed, upload
+from http_deployment import EXAMPLES, INFORMATION, PROJECT, complete_draft, keyed, number, upload
 
 CORRECTED = PROJECT | {"title": "更正后的题目"}
 Numbered = tuple[str, str]
@@ -219,13 +219,39 @@ def test_of_a_legacy_backup_there_is_nothing_to_correct(desk: Desk, zhang: httpx
     zhang.get("/v1/backups")
     [(id_,)] = desk.query(
         "WITH registrant AS (INSERT INTO legacy_registrant (id, name, phone, person_index)"
-        " VALUES (gen_random_uuid(), '', '', '') RETURNING id)"
-        " INSERT INTO backup"
+        " VALUES (gen_random_uuid(), '', '', '') RETURNING id), made AS (INSERT INTO backup"
         " (id, state, number, registrant_id, delegate_id, unit_code, created_at, saved_at)"
         " SELECT gen_random_uuid(), 'numbered', gen_random_uuid(), registrant.id, account.id, unit_code,"
-        " now(), now() FROM registrant, account WHERE account.id = %s RETURNING id",
+        " now(), now() FROM registrant, account WHERE account.id = %s RETURNING *)"
+        " INSERT INTO delegation (backup_id, since, delegate_id, unit_code, operation_id)"
+        " SELECT id, now(), delegate_id, unit_code, gen_random_uuid() FROM made RETURNING backup_id",
         desk.account_id("zhang"),
     )
     assert problem(correct(zhang, str(id_))) == (409, "nothing_to_correct")
     [only] = versions(zhang, str(id_))
     assert (only["version"], only["release"], only["reason"]) == (1, None, None)
+
+
+def test_a_correction_sealed_during_a_handover_is_sealed_or_refused_and_all_backups_move(
+    desk: Desk, zhang: httpx2.Client
+) -> None:
+    names = {"from": str(desk.account_id("zhang")), "to": str(desk.account_id("li"))}
+    with desk.account("chen") as chen, desk.account("li") as li, ThreadPoolExecutor(2) as pool:
+        li.get("/v1/backups")
+        for _ in range(4):
+            id_ = complete_draft(zhang)
+            given = number(zhang, id_)
+            draft = opened(zhang, id_)
+            preview = chen.post("/v1/handovers/previews", json=names, headers=keyed()).json()
+            said = names | {"digest": preview["digest"]}
+            moving = pool.submit(chen.post, "/v1/handovers", json=said, headers=keyed())
+            sealing = pool.submit(zhang.post, f"/v1/backups/{draft}/submission", headers=keyed())
+            moved, sealed = moving.result().json(), sealing.result()
+            assert (moved["state"], moved["moved"]) == ("moved", preview["backups"])
+            if sealed.status_code == 200:
+                assert sealed.json()["number"] == given
+            else:
+                assert problem(sealed) in ((403, "not_allowed"), (404, "not_found"))
+            assert shown(li, id_)["version"] == (2 if sealed.status_code == 200 else 1)
+            undone = chen.post(f"/v1/handovers/{moved['id']}/reversals", headers=keyed()).json()
+            assert (undone["state"], undone["moved"]) == ("moved", preview["backups"])
