@@ -156,6 +156,21 @@ def test_a_certificate_stays_the_same_while_the_trail_grows(
     assert check(InclusionProof.model_validate(before["audit"]), public).size == before["audit"]["size"]
 
 
+def test_the_certificate_of_a_corrected_backup_proves_its_correction(
+    zhang: httpx2.Client, public: KeySet
+) -> None:
+    backup = complete_draft(zhang)
+    got = number(zhang, backup)
+    first = InclusionProof.model_validate(certificate(zhang, backup)["audit"])
+    asked = zhang.post(f"/v1/backups/{backup}/corrections", json={"reason": "补录"}, headers=keyed())
+    draft = asked.json()["backup_id"]
+    assert number(zhang, draft) == got
+    second = InclusionProof.model_validate(certificate(zhang, backup)["audit"])
+    assert (str(first.event.case_id), str(second.event.case_id)) == (backup, draft)
+    assert second.event.facts["outcome"]["verdict"]["number"] == got
+    assert check(second, public).size > check(first, public).size
+
+
 def test_certificates_asked_for_at_once_are_all_proven(zhang: httpx2.Client, public: KeySet) -> None:
     backups = [complete_draft(zhang) for _ in range(4)]
     for backup in backups:

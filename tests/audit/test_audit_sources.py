@@ -120,6 +120,28 @@ def test_what_says_nothing_new_leaves_none(engine: Engine, names: Names, stateme
     assert change(engine, statement, names) == []
 
 
+def test_a_backup_of_the_old_platform_is_proven_by_what_put_it_into_an_account(
+    engine: Engine, names: Names
+) -> None:
+    moved = uuid.uuid4()
+    (event,) = change(
+        engine,
+        "INSERT INTO operation (id, case_id, kind, request_digest, asked_at, outcome)"
+        " VALUES (:moved, :account, 'attribution', '', now(), '{}')",
+        {**names, "moved": moved},
+    )
+    delegations = """
+        INSERT INTO delegation (backup_id, delegate_id, unit_code, since, until, operation_id)
+        VALUES (:backup, :account, 'U', '2026-11-22', '2026-11-23', :moved),
+               (:backup, :account, 'U', '2026-11-23', NULL, :id)
+    """
+    with writing(engine) as writer:
+        writer.connection().execute(text(delegations), {**names, "moved": moved})
+    with reading(engine) as reader:
+        assert trail.event_of_backup(reader, names["backup"]) == event["id"]
+        assert trail.event_of_backup(reader, names["other"]) is None
+
+
 @pytest.fixture
 def old_database(postgres_url: str) -> Iterator[str]:
     """A database as it was before there was a trail."""
