@@ -3,6 +3,7 @@
 import io
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -10,10 +11,15 @@ import pypdf
 import pytest
 from http_deployment import EXAMPLES, Deployment, complete_draft, keyed, number, open_draft
 from joserfc.jwk import KeySet
+from temporalio.client import Client
+from temporalio.worker import Replayer
 
+from api import commands
 from audit.heads import key_set, read_head
 from audit.proofs import ProofError, check
 from schemas.http.audit import InclusionProof
+from wire.plugin import WirePlugin
+from workflows.tree_head import WORKFLOW_ID, TreeHead
 
 PDF = {"Accept": "application/pdf"}
 ADDRESSES = ("/v1/audit/events", "/v1/audit/heads", "/v1/audit/proofs/1")
@@ -178,6 +184,34 @@ def test_certificates_asked_for_at_once_are_all_proven(zhang: httpx2.Client, pub
     with ThreadPoolExecutor(4) as threads:
         for said in threads.map(lambda backup: certificate(zhang, backup), backups):
             check(InclusionProof.model_validate(said["audit"]), public)
+
+
+def test_while_no_worker_runs_a_certificate_without_its_proof_is_not_given_out(
+    office: Deployment, zhang: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = complete_draft(zhang)
+    number(zhang, backup)
+    monkeypatch.setattr(commands, "DONE", timedelta(seconds=0.2))
+    office.stop_worker()
+    try:
+        for headers in ({}, PDF):
+            answer = zhang.get(f"/v1/backups/{backup}/certificate", headers=headers)
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/waiting_for_platform")
+            assert answer.headers["Retry-After"]
+    finally:
+        office.start_worker()
+    monkeypatch.undo()
+    assert certificate(zhang, backup)["audit"]["event"]["case_id"] == backup
+
+
+async def test_the_signing_of_a_head_replays(
+    zhang: httpx2.Client, client: Client, wire_plugin: WirePlugin
+) -> None:
+    backup = complete_draft(zhang)
+    number(zhang, backup)
+    certificate(zhang, backup)
+    history = await client.get_workflow_handle(WORKFLOW_ID).fetch_history()
+    await Replayer(workflows=[TreeHead], plugins=[wire_plugin]).replay_workflow(history)
 
 
 def test_the_events_of_examples_name_no_file(zhang: httpx2.Client, auditor: httpx2.Client) -> None:
