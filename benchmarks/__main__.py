@@ -19,7 +19,18 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks import audit, backups, codec, delegation, eligibility, engine, legacy, uploads, views
+from benchmarks import (
+    audit,
+    backups,
+    codec,
+    delegation,
+    eligibility,
+    engine,
+    legacy,
+    operators,
+    uploads,
+    views,
+)
 from benchmarks.ground import Ground, prepared
 from benchmarks.rows import Row
 from embedded.platform import REPOSITORY
@@ -32,6 +43,7 @@ GROUPS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "eligibility": eligibility.measure,
     "engine": engine.measure,
     "legacy": legacy.measure,
+    "operators": operators.measure,
     "uploads": uploads.measure,
     "views": views.measure,
 }

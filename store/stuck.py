@@ -329,7 +329,7 @@ _WANTED = """
 """
 _COUNT = text(f"SELECT count(*) FROM stuck_work WHERE {_WANTED}")  # noqa: S608
 _SCORED = """
-    SELECT *, CAST(extract(epoch FROM CAST({as_of} AS timestamptz) - since) * 1000 AS bigint) * people
+    SELECT *, CAST(date_part('epoch', CAST({as_of} AS timestamptz) - since) * 1000 AS bigint) * people
            AS score
     FROM stuck_work
 """
