@@ -7,13 +7,17 @@ import subprocess
 import sysconfig
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import psycopg
 import uvicorn
 from google.protobuf.json_format import MessageToDict
 from http_deployment import Deployment
+from psycopg import sql
 from temporalio.client import Client
 
 from api.auth import Role
@@ -112,3 +116,22 @@ async def _payloads(address: str, backup: str) -> list[dict[str, Any]]:
     for event in history.events:
         walk(MessageToDict(event))
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+
+@contextmanager
+def database_away(plant: Deployment) -> Iterator[None]:
+    """The database of the deployment takes no connections."""
+    server, _, name = plant.database_url.rpartition("/")
+    refuse, again = (
+        sql.SQL(f"ALTER DATABASE {{}} WITH ALLOW_CONNECTIONS {allowed}").format(sql.Identifier(name))
+        for allowed in ("false", "true")
+    )
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(refuse)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        try:
+            yield
+        finally:
+            connection.execute(again)

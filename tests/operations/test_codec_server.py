@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from codec_stage import UI, CodecStage
+from codec_stage import UI, CodecStage, database_away
 from http_deployment import PROJECT, Deployment, open_draft
 
 Numbered = tuple[str, str]
@@ -174,3 +174,14 @@ def test_a_grant_needs_a_workflow_that_is_there_and_a_reason_without_numbers(
     workflow = f"backup-{numbered[0]}" if workflow == "numbered" else workflow
     asked = {"workflow_id": workflow, "reason": reason}
     assert codec.post("/audit/grants", asked, codec.token("auditor")).status_code == status
+
+
+def test_what_cannot_be_recorded_is_not_shown_and_operators_go_on_reading_without_the_database(
+    codec: CodecStage, numbered: Numbered, plant: Deployment
+) -> None:
+    body, grant = {"payloads": codec.payloads(numbered[0])}, codec.granted(numbered[0])
+    assert codec.post("/audit/decode", body, grant).status_code == 200
+    with database_away(plant):
+        refused = codec.post("/audit/decode", body, grant)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/database_unavailable")
+        assert codec.post("/ops/decode", body, codec.token("operator")).status_code == 200

@@ -4,10 +4,9 @@ import re
 import uuid
 
 import httpx2
-import psycopg
+from codec_stage import database_away
 from http_deployment import Deployment, open_draft
 from prometheus_client.parser import text_string_to_metric_families
-from psycopg import sql
 
 from embedded.process import free_port
 from settings import Settings
@@ -70,7 +69,7 @@ def test_gauges_tell_how_the_platform_stands_and_that_the_database_is_away(
     (there,) = plant.query("SELECT count(*) FROM backup WHERE state = 'draft'")
     assert ({"state": "draft"}, there[0]) in samples["hgrip_backups_open"]
     assert samples["hgrip_audit_unsealed"][0][1] >= 0
-    with _away(plant):
+    with database_away(plant):
         _, samples = scraped(plant.settings.api_metrics)
     assert samples["hgrip_database_up"] == [({}, 0)]
     assert "hgrip_backups_open" not in samples
@@ -92,25 +91,3 @@ async def test_the_worker_shows_those_of_the_sdk_by_type_and_not_by_id(session_s
     ]
     assert value == 1
     assert not {"workflow_id", "run_id"} & labels.keys()
-
-
-class _away:  # noqa: N801
-    """The database takes no connections."""
-
-    def __init__(self, plant: Deployment) -> None:
-        url, _, self._name = plant.database_url.rpartition("/")
-        self._server = f"{url}/postgres"
-
-    def __enter__(self) -> None:
-        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false")
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self._name,)
-            )
-
-    def __exit__(self, *_: object) -> None:
-        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true")
-
-    def _run(self, statement: str) -> None:
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(self._name)))
