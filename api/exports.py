@@ -36,6 +36,7 @@ HEADER = (
     "委托人 Delegate",
     "创建时间 Created (UTC+8)",
     "保存时间 Saved (UTC+8)",
+    "版本 Version",
 )
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
@@ -84,6 +85,7 @@ def _rows(platform: Platform, where: Scope, filters: Filters) -> Iterator[list[s
                 _safe(view.delegate_name),
                 _time(view.created_at),
                 _time(view.saved_at),
+                view.version,
             ]
 
 

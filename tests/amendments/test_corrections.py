@@ -208,7 +208,9 @@ def test_the_unit_sees_versions_and_withdrawn_numbers_in_its_lists(
         assert [(each["id"], each["state"], each["version"]) for each in found] == [(id_, "withdrawn", 2)]
         listed = chen.get("/v1/unit/backups", params={"state": "superseded"}).json()["backups"]
         assert [each["corrects_id"] for each in listed if each["id"] == former] == [id_]
-        assert number in chen.get("/v1/unit/backups/export", params={"state": "withdrawn"}).text
+        exported = chen.get("/v1/unit/backups/export", params={"state": "withdrawn"}).text.splitlines()
+        [line] = [each for each in exported if number in each]
+        assert line.endswith(',"2"'), "the version comes last"
         people = chen.get("/v1/unit/people").json()["people"]
         [counts] = [each for each in people if each["account_id"] == str(desk.account_id("zhang"))]
     held = desk.query("SELECT count(*) FROM backup WHERE delegate_id = %s", desk.account_id("zhang"))
