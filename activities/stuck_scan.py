@@ -11,6 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client
 
 from schemas.contracts.stuck import Scanned, ScanOrder
+from schemas.errors import Refusal
 from schemas.stuck import NOTED_FROM, Cause, plain_type
 from store import stuck
 from store.database import Reader, Writer, reading, writing
@@ -77,7 +78,11 @@ class StuckScanActivities:
         return await self._write(write)
 
     def _limits(self, reader: Reader, at: datetime) -> Limits:
-        procedure = self._rulebooks.in_force(reader, at).release.procedure("backup-creation")
+        """By the rules in force; without any, work is stuck all the more, and the usual limits do."""
+        try:
+            procedure = self._rulebooks.in_force(reader, at).release.procedure("backup-creation")
+        except Refusal:
+            return Limits()
         return Limits(
             deposits_overdue=procedure.deposits_overdue_after,
             recheck_every=procedure.recheck_deposits_every,

@@ -22,7 +22,7 @@ _KINDS: Mapping[str, CaseKind] = {
     "attribution": "attribution",
     "prior-report": "prior_report",
     "rule-comparison": "comparison",
-    "amendment": "amendment",
+    "number-withdrawal": "amendment",
 }
 
 

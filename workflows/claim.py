@@ -141,7 +141,7 @@ class Claim(Blocking):
         self._change(issued=self._progress.asked)
 
     def _may_return(self, effect: str) -> bool:
-        return not self._is_closed()
+        return self._progress.state not in CLOSED
 
     async def _return(self, effect: str, command: ResolveBlock) -> None:
         returning = ReturnCase(

@@ -127,7 +127,7 @@ class UnitClaim(Blocking):
         return idle and not self._is_closed() and (long or info.is_continue_as_new_suggested())
 
     def _may_return(self, effect: str) -> bool:
-        return not self._is_closed()
+        return self._progress.state not in CLOSED
 
     async def _return(self, effect: str, command: ResolveBlock) -> None:
         returning = ReturnCase(

@@ -10,8 +10,10 @@ from backup_desk import Repositories
 from broken_version import Broken
 from http_deployment import INFORMATION
 from operators_room import Station, until
+from temporalio.client import WorkflowFailureError
 
 from activities.repositories import LookUp
+from schemas.errors import Refusal
 
 
 @contextmanager
@@ -123,6 +125,39 @@ def test_a_broken_version_is_listed_and_the_cases_go_on_when_it_is_taken_back(st
     deployment.start_worker()
     until(lambda: station.causes(backup) == [])
     assert save(station, backup).status_code == 200
+
+
+def test_a_scan_goes_on_when_no_rulebook_is_in_force(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = station.draft()
+    station.deployment.query(
+        "UPDATE backup SET expires_at = now() - interval '1 hour' WHERE id = %s RETURNING 1", backup
+    )
+
+    def refuse(*_: object) -> None:
+        raise Refusal("no_rulebook_in_force")
+
+    monkeypatch.setattr("store.releases.Rulebooks.in_force", refuse)
+    assert station.causes(backup) == ["timer_past_due"]
+
+
+def test_work_of_the_platform_s_own_is_listed_as_well(station: Station) -> None:
+    def fail(*_: object) -> None:
+        raise OSError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("activities.attempts.NOTED_FROM", 1)
+        patch.setattr("activities.stuck_scan.stuck.note_from_records", fail)
+        with pytest.raises(WorkflowFailureError):
+            station.scan()
+    rows = station.operator.get("/v1/ops/stuck", params={"kind": "system", "page_size": 1000}).json()["stuck"]
+    assert {row["activity"] for row in rows} == {"scan_for_stuck_work"}
+    shown = station.case(rows[0]["case_id"])
+    assert (shown["case_kind"], shown["workflow"]) == ("system", "closed")
+    station.scan()
+    kept = station.operator.get("/v1/ops/stuck", params={"kind": "system", "page_size": 1000}).json()["stuck"]
+    assert kept == []
 
 
 def test_the_list_comes_in_pages_that_fit_together(station: Station) -> None:
