@@ -84,6 +84,9 @@ ACTS: dict[str, Text] = {
     "rule_diff": Text("比较规则版本", "compares releases"),
     "rule_impact": Text("以新规则重判", "judges submissions anew"),
     "account": Text("账号信息更新", "the account's standing is mirrored"),
+    "certificate": Text("取得备份证明", "gets a certificate"),
+    "decode": Text("查看流程内容", "reads what a workflow was told"),
+    "decode_refused": Text("查看流程内容，未获准", "is refused to read what a workflow was told"),
     **{f"operator_{action}": said for action, said in ACTION_WORDS.items()},
 }
 """By the kind of operation in the ledger, or the word of the audit trail."""
