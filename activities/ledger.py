@@ -71,7 +71,11 @@ def once(
 
 
 _OPERATIONS = SQLModel.metadata.tables["operation"]
-_OUTCOME = select(_OPERATIONS.c.outcome).where(_OPERATIONS.c.id == bindparam("operation_id"))
+_OUTCOME = select(_OPERATIONS.c.outcome).where(
+    _OPERATIONS.c.id == bindparam("operation_id"), ~_OPERATIONS.c.outcome.has_key("refused")
+)
+"""Of an operation that was carried out. One that was only refused may be on its way all the same: then the
+effect counts (a sweep can refuse a request in the instant it is repeated)."""
 _ASKED = insert(_OPERATIONS)
 _ANSWER = _ASKED.on_conflict_do_update(
     index_elements=["id"],

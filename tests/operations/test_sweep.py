@@ -1,5 +1,7 @@
 """The sweep takes what nobody will come back for, and nothing else."""
 
+import asyncio
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -253,3 +255,25 @@ async def test_a_claim_that_never_got_under_way_goes_and_one_that_did_stays(
     assert (await swept(engine, client, AT_ONCE)).claims == 1
     assert plant.query("SELECT state FROM claim WHERE id = %s", stored) == []
     assert plant.query("SELECT state FROM claim WHERE id = %s", under_way) == [("waiting_for_code",)]
+
+
+async def test_a_claim_that_lapses_in_the_instant_it_is_repeated_goes_on(
+    plant: Deployment, zhang: httpx2.Client
+) -> None:
+    headers, body = keyed(), {"name": "王示例", "phone": "13800138001"}
+    plant.stop_worker()
+    try:
+        assert zhang.post("/v1/claims", json=body, headers=headers).status_code == 503
+        lapsed = plant.query(
+            "UPDATE operation SET finished_at = now(),"
+            """ outcome = '{"refused": "request_lapsed", "facts": {}}'"""
+            " WHERE kind = 'claim' AND outcome IS NULL RETURNING case_id"
+        )
+    finally:
+        plant.start_worker()
+    until = time.monotonic() + 30
+    state = "SELECT state FROM claim WHERE id = %s"
+    while plant.query(state, lapsed[0][0]) != [("waiting_for_code",)]:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.2)
+    assert zhang.post("/v1/claims", json=body, headers=headers).status_code == 202
