@@ -130,6 +130,25 @@ async def test_a_claim_whose_look_up_is_refused_takes_it_up_when_it_is_retried(
     assert await listed(operator, str(claim)) == []
 
 
+async def test_a_claim_whose_move_is_refused_can_be_returned_and_not_skipped(
+    town: Town, operator: Person, impatient: None
+) -> None:
+    unit = town.unit()
+    person, registrant = await town.person(unit), town.registrant(unit)
+    claim = await person.claims(registrant)
+    code = await town.code(claim)
+    async with refusing("activities.claims.move"):
+        answer = await person.tries(claim, code)
+        assert answer.status_code == 202, answer.text
+        await until(lambda: town.value("SELECT count(*) FROM stuck_work WHERE case_id = :id", id=claim))
+    assert refusal(await acts(operator, str(claim), "skip", confirmed=True)) == (409, "nothing_to_do")
+    returned = await acts(operator, str(claim), "return_to_applicant", confirmed=True)
+    assert returned.status_code == 200, returned.text
+    assert (await person.claim(claim))["state"] == "declined"
+    assert town.holders(registrant) == {None: 3}
+    assert "case_returned" in await person.notices()
+
+
 # --- drafts, whose runs are short -----------------------------------------------------------------
 
 
