@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 ROOMS = (
     "activities",
     "api",
+    "audit",
     "certificates",
     "cli",
     "embedded",
