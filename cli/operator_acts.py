@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.operator_desk import Desk, RefusedError
 from cli.terminal import ExitCode, console, errors, fail, print_json
@@ -99,11 +99,13 @@ def _tell_batch(total: int, refused: list[dict[str, str]], *, as_json: bool) -> 
 
 def stuck_table(rows: list[dict[str, Any]]) -> Table:
     """Stuck work, a line for each reason."""
-    titles = ("办理 / case", "原因 / cause", "步骤 / step", "失败 / failure", "自 / since", "人 / people")
-    table = Table(*titles, box=None)
+    titles = ("类 / kind", "原因 / cause", "步骤 / step", "失败 / failure", "自 / since", "人 / people")
+    whole = Column("办理 / case", no_wrap=True, min_width=36)  # it is copied into the next command
+    table = Table(whole, *titles, box=None)
     for row in rows:
         table.add_row(
-            f"{row['case_kind']} {row['case_id']}",
+            row["case_id"],
+            row["case_kind"],
             escape(row["title"]),
             f"{row['activity']} ×{row['attempt']}" if row["activity"] else "",
             row["failure"] or "",

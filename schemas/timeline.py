@@ -88,6 +88,10 @@ ACTS: dict[str, Text] = {
     "decode": Text("查看流程内容", "reads what a workflow was told"),
     "decode_refused": Text("查看流程内容，未获准", "is refused to read what a workflow was told"),
     **{f"operator_{action}": said for action, said in ACTION_WORDS.items()},
+    **{
+        f"operator_asks_{action}": Text(f"要求{said.zh}", f"asked to {said.en}")
+        for action, said in ACTION_WORDS.items()
+    },
 }
 """By the kind of operation in the ledger, or the word of the audit trail."""
 _SMS: dict[str, Text] = {
