@@ -20,6 +20,7 @@ DYNAMIC_CONFIGURATION = {
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
     "frontend.WorkflowPauseEnabled": "true",
+    "history.workflowTaskRetryMaxInterval": '"30s"',  # or a mended worker waits for ten minutes
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 

@@ -192,7 +192,7 @@ async def test_a_deposit_that_became_public_ends_the_wait_when_look_ups_are_opte
         async with worker.build(settings.model_copy(update=cncb), client, threads):
             opening = OpenBackup(backup_id=desk.backup_id, creator_id=desk.account, unit_code=UNIT)
             save = desk.stored(("gsa-human", "HRA000001"), ("gwh", "GWHZZZZ00000000"))
-            await commands.open_backup(client, queue, opening, save, str(uuid4()))
+            await commands.open_backup(client, queue, opening, BackupCreation.save_step, save, str(uuid4()))
             assert _awaited(desk.engine, desk.backup_id) == ["gsa-human", "gwh"]
             ask = CheckDeposits(account_id=desk.account)
             await commands.update(client, desk.backup_id, BackupCreation.check_deposits, ask, str(uuid4()))
