@@ -17,7 +17,7 @@ the truth; the workflow knows when to look at it.
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.blocking import BlockActivities
@@ -155,9 +155,9 @@ class Handover(Blocking):
         )
         try:
             stands = await transact(DelegationActivities.open_handover, order, "受理移交")
-        except ActivityError:
-            if self._stands.state == "stored":  # there is no handover to wait for
-                self._stand(HandoverStands(state="lapsed"))
+        except FailureError:
+            if self._stands.state == "stored" and workflow.patched("a refused handover ends at once"):
+                self._stand(HandoverStands(state="lapsed"))  # there is no handover to wait for
             raise
         if self._stands.state == "stored":
             self._stand(stands)
