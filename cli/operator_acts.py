@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
 
 from cli.operator_desk import Desk, RefusedError
 from cli.terminal import ExitCode, console, errors, fail, print_json
@@ -63,7 +61,8 @@ def _found(chosen: Chosen) -> Iterator[dict[str, Any]]:
 
 def _confirm(chosen: Chosen, rows: list[dict[str, Any]]) -> None:
     """Show what a batch is about, and go on only when its number is typed."""
-    errors.print(stuck_table(rows[:SHOWN]))
+    for line in stuck_lines(rows[:SHOWN]):
+        errors.print(line, markup=False)
     errors.print(f"共 {len(rows)} 项办理 / {len(rows)} cases")
     if not rows:
         raise typer.Exit(ExitCode.NOT_FOUND)
@@ -97,19 +96,11 @@ def _tell_batch(total: int, refused: list[dict[str, str]], *, as_json: bool) -> 
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def stuck_table(rows: list[dict[str, Any]]) -> Table:
-    """Stuck work, a line for each reason."""
-    titles = ("类 / kind", "原因 / cause", "步骤 / step", "失败 / failure", "自 / since", "人 / people")
-    whole = Column("办理 / case", no_wrap=True, min_width=36)  # it is copied into the next command
-    table = Table(whole, *titles, box=None)
+def stuck_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Stuck work in two lines each, whole in a narrow terminal: ids are copied into the next command."""
     for row in rows:
-        table.add_row(
-            row["case_id"],
-            row["case_kind"],
-            escape(row["title"]),
-            f"{row['activity']} ×{row['attempt']}" if row["activity"] else "",
-            row["failure"] or "",
-            row["since"][:19],
-            str(row["people"]) + (f" → {escape(row['support'])}" if row["support"] else ""),
-        )
-    return table
+        step = f" · {row['activity']} ×{row['attempt']}" if row["activity"] else ""
+        failure = f" · {row['failure']}" if row["failure"] else ""
+        support = f" → {row['support']}" if row["support"] else ""
+        yield f"{row['case_id']}  {row['case_kind']}  {row['title']}{step}{failure}"
+        yield f"    {row['since'][:19]} 起 / since · {row['people']} 人 / people{support}"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from cli.operator_acts import Chosen, act, stuck_table
+from cli.operator_acts import Chosen, act, stuck_lines
 from cli.operator_desk import Desk, RefusedError
 from cli.terminal import AsJson, ExitCode, Lang, Workbench, console, errors, fail, print_json
 from cli.timeline import print_timeline
@@ -77,7 +77,8 @@ def stuck(
     if as_json:
         print_json(page)
         return
-    console.print(stuck_table(page["stuck"]))
+    for line in stuck_lines(page["stuck"]):
+        console.print(line, markup=False)
     console.print(f"共 {page['total']} 项 / {page['total']} in all")
 
 

@@ -44,9 +44,9 @@ class Platform:
         self._folder = folder
         self._children: dict[str, Child] = {"PostgreSQL": postgres.child, "Temporal": temporal.child}
 
-    def start_worker(self, program: Path = REPOSITORY / "worker.py") -> None:
+    def start_worker(self, program: Path | None = None) -> None:
         """Start the worker, or another version of it; updates sent before it is up wait for it."""
-        self._start("worker", program)
+        self._start("worker", program or REPOSITORY / "worker.py")
 
     def stop_worker(self) -> None:
         """Let the worker finish what it does and stop it."""

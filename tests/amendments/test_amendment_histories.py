@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from amending import correct, opened, submitted, withdraw
 from eligibility_desk import Desk, now
-from http_deployment import complete_draft, number
+from http_deployment import complete_draft, database_of_its_own, number
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
@@ -76,12 +76,15 @@ def replayer(session_settings: Settings) -> Replayer:
 
 
 @pytest.fixture(scope="module")
-def golden_desk(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A desk whose client and worker encrypt with the keys of the recorded histories."""
+def golden_desk(
+    session_settings: Settings, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """A desk whose client and worker encrypt with the keys of the recorded histories, and its own names."""
     answer_keys = tmp_path_factory.mktemp("golden") / "answer-keys.json"
     rotate(answer_keys)
-    changes = {"keys_file": KEYS, "answer_keys": answer_keys, "task_queue": f"golden-{uuid4()}"}
-    golden = Desk(desk.settings.model_copy(update=changes))
+    changes = database_of_its_own(session_settings, template_database, "golden")
+    changes |= {"keys_file": KEYS, "answer_keys": answer_keys}
+    golden = Desk(session_settings.model_copy(update=changes))
     golden.start()
     yield golden
     golden.stop()

@@ -13,6 +13,8 @@ from typing import Any
 import httpx2
 import psycopg
 import uvicorn
+from psycopg import sql
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -31,6 +33,16 @@ REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
 PROJECT: dict[str, Any] = json.loads((EXAMPLES / "project.json").read_text())
 INFORMATION: dict[str, Any] = json.loads((EXAMPLES / "backup-information.json").read_text())
+
+
+def database_of_its_own(settings: Settings, template: str, prefix: str) -> dict[str, Any]:
+    """Changes of settings: a copy of a database, and a task queue that is named like it."""
+    server = settings.database_url.get_secret_value().rpartition("/")[0]
+    name = f"{prefix}_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
+    return {"database_url": SecretStr(f"{server}/{name}"), "task_queue": f"test-{name}"}
 
 
 class Deployment:

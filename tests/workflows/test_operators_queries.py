@@ -6,12 +6,14 @@ from pathlib import Path
 
 from backup_desk import Desk, file_list
 
+from wire.executions import listed
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "operators-queries.md"
 QUERIES = re.findall(r"^\| [^|]+ \| `([^`]+ [^`]+)` \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
 
 
 async def found(desk: Desk, query: str) -> set[str]:
-    return {row.id async for row in desk.platform.temporal.list_workflows(query)}
+    return set(await listed(desk.platform.temporal, query, 1_000))
 
 
 async def becomes_findable(desk: Desk, query: str, workflow_id: str) -> None:
