@@ -18,7 +18,8 @@ from cli.doctor_findings import Check, Found, Ground, clock, works
 from rules.engine.signing import Signers
 from schemas.texts import Text
 from store.answer_keys import AnswerKeys
-from store.database import migrations, reading
+from store.database import reading
+from store.migrations import migrations
 from store.releases import Rulebooks
 from wire.keys import KeyRing
 

@@ -28,7 +28,7 @@ from rules.engine.faults import RulebookError
 from rules.engine.signing import SignersError
 from settings import Settings, SettingsError
 from store.answer_keys import AnswerKeysError, rotate
-from store.database import migrate as migrate_database
+from store.migrations import migrate as migrate_database
 from wire.client import TemporalUnreachableError
 from wire.keys import KeyRing, KeysError
 

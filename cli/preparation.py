@@ -6,7 +6,8 @@ from api.tokens import DevelopmentIssuer
 from embedded.platform import REPOSITORY
 from rules.engine.load import load_rulebook
 from settings import Settings
-from store.database import connect, migrate, writing
+from store.database import connect, writing
+from store.migrations import migrate
 from store.signers import DevelopmentSigners
 
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NewType
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine
 from sqlmodel import Session
 
@@ -88,16 +85,3 @@ def rehearsing(engine: Engine) -> Iterator[Writer]:
     """A transaction that is always rolled back: what would come of it, and no trace of it."""
     with Session(engine, expire_on_commit=False) as session:
         yield Writer(session)
-
-
-def migrations(url: str) -> Config:
-    """The migration scripts, bound to a database."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    config.attributes["url"] = url
-    return config
-
-
-def migrate(url: str) -> None:
-    """Bring a database to the newest schema; does nothing when it is there."""
-    command.upgrade(migrations(url), "head")

@@ -29,9 +29,9 @@ NO_KNOWN_COLUMN = Text(
 )
 CHUNK = 10_000
 """Stored rows held in memory at once."""
-TOGETHER = 15_000
+TOGETHER = 8_000
 """Rows of an upload held in memory at once."""
-_SLICE = 3_000
+_SLICE = 1_000
 """Rows whose JSON is."""
 FAULTS = 'COPY manifest_fault (manifest_id, code, line, "column", facts) FROM STDIN'
 

@@ -96,7 +96,7 @@ def time_skipper(client: Client) -> TimeSkipper:
 @pytest.fixture(scope="session")
 def template_database(postgres_url: str) -> str:
     """Name of a migrated database that ``database`` copies."""
-    from store.database import migrate
+    from store.migrations import migrate
 
     name = "template_hgrip"
     with _administering(postgres_url) as connection:

@@ -11,7 +11,8 @@ from psycopg import sql
 from sqlalchemy import Engine, text
 
 from store import trail
-from store.database import connect, migrations, reading, writing
+from store.database import connect, reading, writing
+from store.migrations import migrations
 from store.sealing import record, seal_waiting
 
 SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
