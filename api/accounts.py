@@ -10,7 +10,7 @@ from api.attribution import CLAIM_HINT, attribution, begin
 from api.auth import Identity, IdentityDep, PersonDep
 from api.bodies import StrictRoute
 from api.changes import Key
-from api.language import language
+from api.language import LanguageDep
 from api.platform import Platform, PlatformDep
 from rules.engine.procedures import Matching
 from schemas.errors import Refusal
@@ -30,7 +30,6 @@ async def member(who: PersonDep, platform: PlatformDep) -> Identity:
 
 
 Member = Annotated[Identity, Depends(member)]
-LanguageDep = Annotated[Language, Depends(language)]
 
 
 async def mirror(who: Identity, platform: Platform) -> None:

@@ -1,5 +1,6 @@
 """The API's composition root: settings → database, keys, rules, Temporal → routers."""
 
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -135,6 +136,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             public_url=str(settings.public_url) if settings.public_url else None,
             temporal_ui=str(settings.temporal_ui_url) if settings.temporal_ui_url else None,
         )
+        gc.collect()
+        gc.freeze()  # what start-up made stays for ever: to look through it again and again holds requests up
         with app.state.metrics.shown(settings.api_metrics, engine):
             yield
         engine.dispose()

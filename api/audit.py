@@ -22,7 +22,7 @@ _APART = frozenset({"operator", "policy"})
 """Roles that none may hold together with the auditor's: who judges acts does not act."""
 
 
-def auditor(who: IdentityDep) -> Identity:
+async def auditor(who: IdentityDep) -> Identity:
     """Dependency: an auditor, who is neither operator nor policy maker (三员分立).
 
     Raises:

@@ -204,8 +204,8 @@ async def identity(
 IdentityDep = Annotated[Identity, Depends(identity)]
 
 
-def authorised_person(who: IdentityDep) -> Identity:
-    """Dependency: a person who may work with backups (notice, section 一).
+def require_authorised(who: Identity) -> None:
+    """A person who may work with backups (notice, section 一).
 
     Raises:
         Refusal: ``not_allowed``, ``real_name_missing`` or ``unit_authorisation_missing``.
@@ -216,6 +216,15 @@ def authorised_person(who: IdentityDep) -> Identity:
         raise Refusal("real_name_missing")
     if not who.unit_authorised:
         raise Refusal("unit_authorisation_missing")
+
+
+async def authorised_person(who: IdentityDep) -> Identity:
+    """Dependency: a person who may work with backups.
+
+    Raises:
+        Refusal: As `require_authorised`.
+    """
+    require_authorised(who)
     return who
 
 

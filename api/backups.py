@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from api import views
 from api.accounts import Member, viewer
 from api.bodies import StrictRoute
-from api.language import language
+from api.language import LanguageDep
 from api.pages import DEFAULT_SIZE, BigInteger, Integer, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from api.problems import etag
@@ -23,14 +23,13 @@ from schemas.http import backups as http
 from schemas.tables.backups import Backup, BackupStep
 from schemas.texts import Language
 from store import queries
-from store.database import Reader, reading
+from store.database import Reader, asking, reading
 from store.manifests import Counts
 from store.releases import Rulebook
 from store.submissions import AssessedStep, Assessment, assess
 
 router = APIRouter(prefix="/v1", tags=["backup"], route_class=StrictRoute)
 
-LanguageDep = Annotated[Language, Depends(language)]
 State = Literal["draft", "waiting_for_deposit", "numbered", "withdrawn", "expired", "superseded"]
 
 BACKUPS: Keyset[NewestFirst] = Keyset("backups", NewestFirst)
@@ -48,7 +47,7 @@ def list_backups(
 ) -> http.BackupPage:
     """The backups under one's name, newest first; for a unit administrator, those of the unit's people."""
     after = BACKUPS.after(page_token)
-    with reading(platform.engine) as reader:
+    with asking(platform.engine) as reader:
         rows = queries.backups(reader, viewer(who), after, page_size + 1, state)
     page, token = BACKUPS.page(rows, page_size, lambda row: NewestFirst(row.created_at, row.id))
     return http.BackupPage(

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
     replayed: bool
 
 
-def idempotency_key(
+async def idempotency_key(
     key: Annotated[
         str,
         Header(
@@ -55,7 +55,7 @@ def idempotency_key(
         raise Refusal("idempotency_key_invalid") from None
 
 
-def if_match(
+async def if_match(
     etag: Annotated[
         str,
         Header(

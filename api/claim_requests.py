@@ -52,7 +52,7 @@ class Typed(NamedTuple):
     address_index: bytes
 
 
-def unit_administrator(who: Member) -> Identity:
+async def unit_administrator(who: Member) -> Identity:
     """Dependency: an administrator of a unit.
 
     Raises:

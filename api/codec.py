@@ -116,7 +116,7 @@ async def _grant(request: Request) -> Grant:
     return actor.grant
 
 
-def _of_namespace(codec: CodecDep, x_namespace: Annotated[str, Header()] = "") -> None:
+async def _of_namespace(codec: CodecDep, x_namespace: Annotated[str, Header()] = "") -> None:
     """Dependency: refuse what is asked of another namespace."""
     if x_namespace != codec.namespace:
         raise Refusal("wrong_namespace")

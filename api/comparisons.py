@@ -10,10 +10,10 @@ from temporalio.service import RPCError
 
 from api import views
 from api.auth import Identity, IdentityDep
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, asked, carry_out
 from api.commands import RETRY_AFTER, TAKEN
+from api.language import LanguageDep
 from api.pages import DEFAULT_SIZE, Keyset, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from rules.engine.acts import ReleaseRefused
@@ -40,7 +40,7 @@ CHANGES: Keyset[UUID] = Keyset("impact changes", UUID)
 _UPDATE = "compare"
 
 
-def policy_maker(who: IdentityDep) -> Identity:
+async def policy_maker(who: IdentityDep) -> Identity:
     """Dependency: somebody of the policy team, who may learn what was submitted, by id.
 
     Raises:

@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from api import delegation_views, handover_requests
 from api.accounts import Member, viewer
 from api.auth import Identity
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, asked
 from api.claim_requests import Administrator
+from api.language import LanguageDep
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from api.problems import BackupsChanged, BackupsChangedProblem

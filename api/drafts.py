@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from api import commands, views
 from api.accounts import Member, viewer
 from api.auth import Identity
-from api.backups import LanguageDep, find_step, judging, procedure_step
+from api.backups import find_step, judging, procedure_step
 from api.bodies import StrictRoute
 from api.changes import Key, Revision, asked, carry_out, new_backup_id
 from api.commands import StillRunningError
+from api.language import LanguageDep
 from api.platform import Platform, PlatformDep
 from api.problems import StaleProblem, StaleRevision, etag
 from rules.engine.procedures import Step

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from api import problems, views
 from api.auth import Identity, IdentityDep
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
+from api.language import LanguageDep
 from api.platform import Platform, PlatformDep
 from api.problems import Problem
 from rules.engine.eligibility import Quota

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from api.bodies import StrictRoute
 from api.platform import Platform, PlatformDep
-from api.unit_views import FiltersDep, Scope, ScopeDep, backup_view
+from api.unit_views import FiltersDep, Names, Scope, ScopeDep, backup_view
 from store import search
 from store.database import reading
 from store.search import Filters
@@ -73,9 +73,10 @@ def export_unit_backups(
 
 
 def _rows(platform: Platform, where: Scope, filters: Filters) -> Iterator[list[str | int]]:
+    names = Names(platform.cipher, where.masked)
     with reading(platform.engine) as reader:
         for row in search.every_backup(reader, where.unit_code, filters):
-            view = backup_view(platform.cipher, row, where.masked)
+            view = backup_view(names, row)
             yield [
                 _safe(view.number),
                 view.state,

@@ -1,5 +1,8 @@
 """Which of the two languages an answer is written in."""
 
+from typing import Annotated
+
+from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from schemas.texts import Language
@@ -24,6 +27,13 @@ def language(request: HTTPConnection) -> Language:
         if spoken and (weight := _weight(parameter)) > best[0]:
             best = (weight, spoken)
     return best[1]
+
+
+async def _spoken(request: Request) -> Language:
+    return language(request)
+
+
+LanguageDep = Annotated[Language, Depends(_spoken)]
 
 
 def _weight(parameter: str) -> float:

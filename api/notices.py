@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from api import claim_views, delegation_views, operators
 from api.accounts import Member, viewer
 from api.attribution import CLAIM_HINT
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
+from api.language import LanguageDep
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import PlatformDep
 from rules.engine.acts import china_day

@@ -30,7 +30,7 @@ NOTICES = {
 """What an applicant is told."""
 
 
-def operator(who: IdentityDep) -> Identity:
+async def operator(who: IdentityDep) -> Identity:
     """Dependency: an operator, who is neither auditor nor policy maker (三员分立).
 
     Raises:

@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from api import operator_acts, operators
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, Revision
+from api.language import LanguageDep
 from api.operators import Operator
 from api.pages import DEFAULT_SIZE, Keyset, PageSize, PageToken
 from api.platform import Platform, PlatformDep

@@ -38,7 +38,7 @@ class Platform:
     """Accounts whose claims this process has brought to the database."""
 
 
-def _platform(request: Request) -> Platform:
+async def _platform(request: Request) -> Platform:
     platform: Platform = request.app.state.platform
     return platform
 

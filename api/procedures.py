@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api import views
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
+from api.language import LanguageDep
 from api.platform import PlatformDep
 from schemas.http.backups import ReleaseRef
 from store.database import reading

@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 
 from api import views
 from api.auth import Identity, IdentityDep
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.drafts import declared_step
+from api.language import LanguageDep
 from api.platform import Platform, PlatformDep
 from api.uploads import MANIFEST_BODY, Upload, add_list, spooled
 from rules.engine.acts import SignedAct

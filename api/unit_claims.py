@@ -11,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api import claim_requests, claim_views
 from api.auth import Identity
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, asked
 from api.claim_requests import Administrator, answered_alike
 from api.commands import RETRY_AFTER
+from api.language import LanguageDep
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from rules.engine.persons import normalise_name

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from api import claim_requests
 from api.accounts import mirror
-from api.auth import IdentityDep, authorised_person
+from api.auth import IdentityDep, require_authorised
 from api.bodies import StrictRoute
 from api.claim_views import masked_name, masked_phone
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
@@ -20,7 +20,7 @@ from schemas.http.backups import Pagination
 from schemas.tables.backups import OPEN_STATES
 from schemas.texts import Text
 from store import search
-from store.database import reading
+from store.database import asking
 from store.encryption import ColumnCipher
 from store.search import Filters
 
@@ -56,7 +56,8 @@ async def scope(
     """
     own = "unit_administrator" in who.roles and unit in (None, who.unit_code)
     if own or "operator" not in who.roles:
-        await mirror(authorised_person(who), platform)
+        require_authorised(who)
+        await mirror(who, platform)
     if own:
         return Scope(who.unit_code, False)
     if "operator" not in who.roles:
@@ -69,7 +70,7 @@ async def scope(
 ScopeDep = Annotated[Scope, Depends(scope)]
 
 
-def _filters(
+async def _filters(
     state: Annotated[http.State | None, Query(description="只列此状态 / Only this state")] = None,
     category: Annotated[
         str | None, Query(pattern="^[a-z0-9-]{1,64}$", description="信息类型 / Only with this category")
@@ -99,11 +100,12 @@ def list_people(
 ) -> http.PeoplePage:
     """The unit's people with what they hold; who has left and still holds backups is among them."""
     after = PEOPLE.after(page_token)
-    with reading(platform.engine) as reader:
+    with asking(platform.engine) as reader:
         rows = search.people(reader, where.unit_code, after, page_size + 1)
     page, token = PEOPLE.page(rows, page_size, lambda row: row.id)
+    names = Names(platform.cipher, where.masked)
     return http.PeoplePage(
-        people=[_person(platform.cipher, row, where.masked) for row in page],
+        people=[_person(platform.cipher, names, row) for row in page],
         pagination=Pagination(next_page_token=token),
     )
 
@@ -155,16 +157,34 @@ def _page(
     platform: Platform, where: Scope, filters: Filters, size: int, token: str | None
 ) -> http.UnitBackupPage:
     after = UNIT_BACKUPS.after(token)
-    with reading(platform.engine) as reader:
+    with asking(platform.engine) as reader:
         rows = search.unit_backups(reader, where.unit_code, filters, after, size + 1)
     page, following = UNIT_BACKUPS.page(rows, size, lambda row: NewestFirst(row.created_at, row.id))
+    names = Names(platform.cipher, where.masked)
     return http.UnitBackupPage(
-        backups=[backup_view(platform.cipher, row, where.masked) for row in page],
+        backups=[backup_view(names, row) for row in page],
         pagination=Pagination(next_page_token=following),
     )
 
 
-def backup_view(cipher: ColumnCipher, row: Row[Any], masked: bool) -> http.UnitBackupView:
+class Names:
+    """The names of a list's people, each decrypted once; masked where the reader may not know them."""
+
+    def __init__(self, cipher: ColumnCipher, masked: bool) -> None:
+        self._cipher = cipher
+        self._masked = masked
+        self._known: dict[UUID, str] = {}
+
+    def of(self, account_id: UUID, sealed: bytes | None) -> str:
+        """Somebody's name by its encrypted column; empty where there is none."""
+        name = self._known.get(account_id)
+        if name is None:
+            name = self._cipher.decrypt(sealed, "account", "name", account_id) if sealed else ""
+            name = self._known[account_id] = masked_name(name) if self._masked else name
+        return name
+
+
+def backup_view(names: Names, row: Row[Any]) -> http.UnitBackupView:
     """One backup of a list."""
     return http.UnitBackupView(
         id=row.id,
@@ -177,25 +197,20 @@ def backup_view(cipher: ColumnCipher, row: Row[Any], masked: bool) -> http.UnitB
         corrects_id=row.corrects_id,
         expires_at=row.expires_at if row.state in OPEN_STATES else None,
         delegate_id=row.delegate_id,
-        delegate_name=_name(cipher, row.name, row.delegate_id, masked),
+        delegate_name=names.of(row.delegate_id, row.name),
         categories=sorted(set((row.categories or "").split(",")) - {""}),
         data_files=row.data_files,
     )
 
 
-def _person(cipher: ColumnCipher, row: Row[Any], masked: bool) -> http.PersonView:
+def _person(cipher: ColumnCipher, names: Names, row: Row[Any]) -> http.PersonView:
     phone = cipher.decrypt(row.phone, "account", "phone", row.id) if row.phone else ""
     return http.PersonView(
         account_id=row.id,
-        name=_name(cipher, row.name, row.id, masked),
+        name=names.of(row.id, row.name),
         phone=masked_phone(phone) if phone else "",
         member=row.member,
         drafts=row.drafts,
         numbered=row.numbered,
         closed=row.closed,
     )
-
-
-def _name(cipher: ColumnCipher, sealed: bytes | None, account_id: UUID, masked: bool) -> str:
-    name = cipher.decrypt(sealed, "account", "name", account_id) if sealed else ""
-    return masked_name(name) if masked else name

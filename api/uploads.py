@@ -12,7 +12,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.accounts import Member
-from api.backups import LanguageDep
 from api.bodies import StrictRoute
 from api.changes import Key, Revision, asked
 from api.drafts import (
@@ -23,6 +22,7 @@ from api.drafts import (
     saved,
     send_update,
 )
+from api.language import LanguageDep
 from api.platform import PlatformDep
 from manifests.reader import Limits, UnreadableFile, fault_sentence, open_manifest
 from rules.engine.procedures import Step

@@ -1,6 +1,9 @@
 """Answers about backups: what the store knows, put into words of the request's language."""
 
 from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row
 
 from manifests.reader import Fault, fault_sentence
 from rules.engine.procedures import Step
@@ -106,7 +109,7 @@ def _step_fields(assessed: AssessedStep, language: Language) -> dict[str, object
     }
 
 
-def backup_summary(row: Backup) -> http.BackupSummary:
+def backup_summary(row: Backup | Row[Any]) -> http.BackupSummary:
     """One backup in a list."""
     return http.BackupSummary(**_backup_fields(row))
 
@@ -133,7 +136,7 @@ def backup(
     )
 
 
-def _backup_fields(row: Backup) -> dict[str, object]:
+def _backup_fields(row: Backup | Row[Any]) -> dict[str, object]:
     return {
         "id": row.id,
         "number": row.number,

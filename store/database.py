@@ -67,9 +67,19 @@ def connect(url: str, *, pool_size: int = 10, ask_before_use: bool = True) -> En
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Reader]:
-    """One read-only snapshot: what it reads fits together."""
+    """One read-only snapshot: what it reads fits together.
+
+    It ends with COMMIT: after a ROLLBACK psycopg forgets every statement that the connection had prepared.
+    """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with Session(snapshot, expire_on_commit=False) as session:
+    with Session(snapshot, expire_on_commit=False) as session, session.begin():
+        yield Reader(session)
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Reader]:
+    """For one SELECT at a time: each is a snapshot of its own, without the round trips of a transaction."""
+    with Session(engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
         yield Reader(session)
 
 

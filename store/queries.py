@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, tuple_
+from sqlalchemy import ColumnElement, Row, TextClause, text, tuple_
 from sqlmodel import col, or_, select
 
 from schemas.errors import Refusal
@@ -62,29 +63,40 @@ def own_backup(reader: Reader, viewer: Viewer, backup_id: UUID) -> Backup:
 
 def backups(
     reader: Reader, viewer: Viewer, after: tuple[datetime, UUID] | None, limit: int, state: str | None
-) -> Sequence[Backup]:
-    """A page of backups, newest first, that come after a (created_at, id)."""
-    pages = [_newest(reader, col(Backup.delegate_id) == viewer.account_id, after, limit, state)]
-    if viewer.administered_unit is not None:  # each by its own index: of an OR, PostgreSQL sorts everything
-        pages.append(_newest(reader, col(Backup.unit_code) == viewer.administered_unit, after, limit, state))
-    merged = {row.id: row for page in pages for row in page}
-    return sorted(merged.values(), key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
-
-
-def _newest(
-    reader: Reader,
-    whose: ColumnElement[bool],
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-    state: str | None,
-) -> Sequence[Backup]:
-    newest = (col(Backup.created_at).desc(), col(Backup.id).desc())
-    query = select(Backup).where(whose).order_by(*newest).limit(limit)
-    if state is not None:
-        query = query.where(Backup.state == state)
+) -> Sequence[Row[Any]]:
+    """A page of backups, newest first, that come after a (created_at, id): what lists show of them."""
+    asked: dict[str, object] = {
+        "account": viewer.account_id,
+        "unit": viewer.administered_unit,
+        "state": state,
+        "limit": limit,
+    }
     if after is not None:
-        query = query.where(tuple_(col(Backup.created_at), col(Backup.id)) < after)
-    return reader.exec(query).all()
+        asked |= {"after_at": after[0], "after_id": after[1]}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return reader.connection().execute(_newest(frozenset(given)), given).all()
+
+
+@lru_cache
+def _newest(given: frozenset[str]) -> TextClause:
+    conditions = "".join(condition for name, condition in _ONLY.items() if name in given)
+    own = _NEWEST.format(whose="delegate_id = :account", conditions=conditions)
+    if "unit" not in given:
+        return text(own)
+    of_unit = _NEWEST.format(whose="unit_code = :unit", conditions=conditions)
+    return text(_EITHER.format(own=own, of_unit=of_unit))
+
+
+_ONLY = {
+    "state": " AND state = :state",
+    "after_at": " AND (created_at, id) < (:after_at, :after_id)",
+}
+_NEWEST = """
+    SELECT id, number, state, title, created_at, saved_at, expires_at, version, corrects_id FROM backup
+    WHERE {whose}{conditions} ORDER BY created_at DESC, id DESC LIMIT :limit
+"""
+_EITHER = "SELECT * FROM (({own}) UNION ({of_unit})) AS found ORDER BY created_at DESC, id DESC LIMIT :limit"
+"""Each by its own index: of an OR, PostgreSQL sorts everything."""
 
 
 def step_revision(reader: Reader, backup_id: UUID, step: str) -> int:

@@ -6,6 +6,7 @@ two are a word in Chinese, and no extension of PostgreSQL is needed.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -78,11 +79,13 @@ def _literal(typed: str) -> str:
     return typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+@lru_cache(maxsize=256)
 def _statement(asked: frozenset[str]) -> TextClause:
     """The SELECT for these filters, of fixed parts."""
     return text(_PAGE.format(source="backup", conditions=_conditions(asked)))
 
 
+@lru_cache(maxsize=256)
 def _among_newest(asked: frozenset[str]) -> TextClause:
     """The same among the newest backups of the unit alone."""
     source = _NEWEST.format(conditions=_conditions(asked & {"after_at", "after_id"}))
@@ -125,8 +128,9 @@ _PAGE = """
         FROM {source} WHERE {conditions}
         ORDER BY backup.created_at DESC, backup.id DESC LIMIT :limit
     )
-    SELECT page.*, account.name, COALESCE(lists.data_files, 0) AS data_files, lists.categories
-    FROM page JOIN account ON account.id = page.delegate_id
+    SELECT page.*, (SELECT name FROM account WHERE account.id = page.delegate_id) AS name,
+           COALESCE(lists.data_files, 0) AS data_files, lists.categories
+    FROM page
     CROSS JOIN LATERAL (
         SELECT sum(manifest.rows) AS data_files,
                string_agg(array_to_string(manifest.categories, ','), ',') AS categories
