@@ -237,6 +237,8 @@ def _save(
     awaited = still_awaited(writer, order.backup_id, saved.in_transit)
     change: Change = {
         "state": open_state(awaited),
+        "data_files": saved.data_files,
+        "categories": saved.categories,
         "saved_at": at,
         "expires_at": at + procedure.expires_after,
     }

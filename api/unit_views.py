@@ -198,7 +198,7 @@ def backup_view(names: Names, row: Row[Any]) -> http.UnitBackupView:
         expires_at=row.expires_at if row.state in OPEN_STATES else None,
         delegate_id=row.delegate_id,
         delegate_name=names.of(row.delegate_id, row.name),
-        categories=sorted(set((row.categories or "").split(",")) - {""}),
+        categories=row.categories,
         data_files=row.data_files,
     )
 

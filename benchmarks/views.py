@@ -146,11 +146,12 @@ _FILL = (
     SELECT {_ACCOUNT_OF}, 'unit' || unit, true, true, false, now()
     FROM generate_series(1, :many / :of_unit - 1) AS unit, generate_series(0, :people - 1) AS person""",
     f"""INSERT INTO backup
-           (id, state, number, title, creator_id, delegate_id, unit_code, created_at, saved_at,
-            expires_at, closed_at)
+           (id, state, number, title, data_files, categories, creator_id, delegate_id, unit_code,
+            created_at, saved_at, expires_at, closed_at)
     SELECT place.id, CASE WHEN n % 3 > 0 THEN 'numbered' ELSE 'draft' END,
            CASE WHEN n % 3 > 0 THEN 'V' || lpad(CAST(n AS text), 7, '0') END,
-           '第' || n || '号肺癌多组学队列研究', holder.id, holder.id, holder.unit_code,
+           '第' || n || '号肺癌多组学队列研究', 100, ARRAY['wes', 'wgs'],
+           holder.id, holder.id, holder.unit_code,
            timestamptz '2026-01-01' + n * interval '7 seconds', now(), now(), now()
     FROM place CROSS JOIN LATERAL (
         SELECT CASE WHEN unit > 0 THEN {_ACCOUNT_OF}

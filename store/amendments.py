@@ -127,8 +127,11 @@ def seal(writer: Writer, draft_id: UUID, release: str, at: datetime) -> tuple[st
         "closed_at": at,
         "release_digest": backup.release_digest,
         "title": backup.title,
+        "data_files": backup.data_files,
+        "categories": backup.categories,
     }
     backup.title, backup.release_digest, backup.saved_at = draft.title, release, draft.saved_at
+    backup.data_files, backup.categories = draft.data_files, draft.categories
     draft.version, backup.version = backup.version, backup.version + 1
     writer.flush()
     for table in (_STEPS, _CHECKS):
@@ -160,10 +163,11 @@ def of_backup(reader: Reader, backup_id: UUID) -> Sequence[Amendment]:
 _OPEN = text("""
     WITH opened AS (
         INSERT INTO backup (
-            id, state, title, creator_id, delegate_id, unit_code,
+            id, state, title, data_files, categories, creator_id, delegate_id, unit_code,
             created_at, saved_at, expires_at, corrects_id
         )
-        SELECT :id, :state, title, delegate_id, delegate_id, unit_code, :at, :at, :expires_at, id
+        SELECT :id, :state, title, data_files, categories, delegate_id, delegate_id, unit_code,
+               :at, :at, :expires_at, id
         FROM backup WHERE id = :backup_id
         RETURNING id, delegate_id, unit_code, created_at
     )

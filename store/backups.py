@@ -33,10 +33,14 @@ class Saved(NamedTuple):
 
     Attributes:
         title: Of a form; None where it has none.
-        in_transit: Repositories that lists of the backup say to wait for.
+        data_files: Rows of all lists of the backup.
+        categories: In these lists, each once.
+        in_transit: Repositories that these lists say to wait for.
     """
 
     title: str | None
+    data_files: int
+    categories: list[str]
     in_transit: set[str]
 
 
@@ -87,7 +91,8 @@ def save_step(
     row = writer.connection().execute(_SAVE_STEP, saved).one()
     if row.revision is None:
         return None
-    return Saved(row.title if isinstance(row.title, str) else None, set(row.in_transit or ()))
+    title = row.title if isinstance(row.title, str) else None
+    return Saved(title, row.data_files, row.categories, set(row.in_transit))
 
 
 def forget_deposits(writer: Writer, backup_id: UUID) -> None:
@@ -128,9 +133,8 @@ def next_serial(writer: Writer, day: date) -> int:
     return serial
 
 
-_UNCHANGED = dict.fromkeys(
-    ("state", "title", "saved_at", "expires_at", "closed_at", "number", "release_digest")
-)
+_COLUMNS = "state title data_files categories saved_at expires_at closed_at number release_digest"
+_UNCHANGED: dict[str, None] = dict.fromkeys(_COLUMNS.split())
 _LOCK = text("""
     SELECT state, delegate_id, number, corrects_id IS NOT NULL FROM backup WHERE id = :backup_id FOR UPDATE
 """)
@@ -155,16 +159,16 @@ _SAVE_STEP = text("""
             saved_at = excluded.saved_at, saved_by = excluded.saved_by
         WHERE step.revision = :old
         RETURNING revision
+    ), list AS (
+        SELECT rows, categories, in_transit FROM manifest
+        WHERE id = :content_id
+           OR id IN (SELECT content_id FROM backup_step WHERE backup_id = :backup_id AND step <> :step)
     )
     SELECT (SELECT revision FROM saved) AS revision,
            (SELECT body -> 'title' FROM form_content WHERE id = :content_id) AS title,
-           (
-               SELECT array_agg(repository) FROM manifest, unnest(in_transit) AS repository
-               WHERE id = :content_id
-                  OR id IN (
-                      SELECT content_id FROM backup_step WHERE backup_id = :backup_id AND step <> :step
-                  )
-           ) AS in_transit
+           (SELECT COALESCE(sum(rows), 0) FROM list) AS data_files,
+           ARRAY(SELECT DISTINCT category FROM list, unnest(categories) AS category ORDER BY 1) AS categories,
+           ARRAY(SELECT repository FROM list, unnest(in_transit) AS repository) AS in_transit
 """)
 _FORGET_DEPOSITS = text("DELETE FROM deposit_check WHERE backup_id = :backup_id")
 _FINISH = text("""
@@ -172,6 +176,8 @@ _FINISH = text("""
         UPDATE backup
         SET state = COALESCE(:state, state),
             title = CASE WHEN :titled THEN :title ELSE title END,
+            data_files = COALESCE(:data_files, data_files),
+            categories = COALESCE(CAST(:categories AS varchar[]), categories),
             saved_at = COALESCE(:saved_at, saved_at),
             expires_at = COALESCE(:expires_at, expires_at),
             closed_at = COALESCE(:closed_at, closed_at),

@@ -46,7 +46,7 @@ class Filters(NamedTuple):
 def unit_backups(
     reader: Reader, unit_code: str, filters: Filters, after: Key | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """A page of a unit's backups, newest first, each with its delegate's encrypted name and its lists."""
+    """A page of a unit's backups, newest first, each with its delegate's encrypted name."""
     asked = {name: value for name, value in filters._asdict().items() if value is not None}
     if filters.title is not None:
         asked["pattern"] = f"%{_literal(filters.title)}%"
@@ -108,10 +108,7 @@ _CONDITIONS = {
     "name_index": "backup.delegate_id IN (SELECT id FROM account WHERE name_index = :name_index)",
     "delegate_id": "backup.delegate_id = :delegate_id",
     "state": "backup.state = :state",
-    "category": """EXISTS (
-        SELECT FROM backup_step AS step JOIN manifest ON manifest.id = step.content_id
-        WHERE step.backup_id = backup.id AND :category = ANY (manifest.categories)
-    )""",
+    "category": ":category = ANY (backup.categories)",
     "created_from": "backup.created_at >= :created_from",
     "created_before": "backup.created_at < :created_before",
     "after_at": "(backup.created_at, backup.id) < (:after_at, :after_id)",
@@ -122,22 +119,12 @@ _NEWEST = """(
             ORDER BY backup.created_at DESC, backup.id DESC LIMIT :newest
         ) AS backup"""
 _PAGE = """
-    WITH page AS MATERIALIZED (
-        SELECT backup.id, backup.number, backup.state, backup.title, backup.created_at, backup.saved_at,
-               backup.expires_at, backup.closed_at, backup.delegate_id, backup.version, backup.corrects_id
-        FROM {source} WHERE {conditions}
-        ORDER BY backup.created_at DESC, backup.id DESC LIMIT :limit
-    )
-    SELECT page.*, (SELECT name FROM account WHERE account.id = page.delegate_id) AS name,
-           COALESCE(lists.data_files, 0) AS data_files, lists.categories
-    FROM page
-    CROSS JOIN LATERAL (
-        SELECT sum(manifest.rows) AS data_files,
-               string_agg(array_to_string(manifest.categories, ','), ',') AS categories
-        FROM backup_step AS step JOIN manifest ON manifest.id = step.content_id
-        WHERE step.backup_id = page.id
-    ) AS lists
-    ORDER BY page.created_at DESC, page.id DESC
+    SELECT backup.id, backup.number, backup.state, backup.title, backup.created_at, backup.saved_at,
+           backup.expires_at, backup.delegate_id, backup.version, backup.corrects_id,
+           backup.data_files, backup.categories,
+           (SELECT name FROM account WHERE account.id = backup.delegate_id) AS name
+    FROM {source} WHERE {conditions}
+    ORDER BY backup.created_at DESC, backup.id DESC LIMIT :limit
 """
 _PEOPLE = text("""
     WITH held AS (

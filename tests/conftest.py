@@ -106,6 +106,17 @@ def template_database(postgres_url: str) -> str:
 
 
 @pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """URL of a database of the test's own, before any migration."""
+    name = f"test_{uuid.uuid4().hex}"
+    with _administering(postgres_url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _with_database(postgres_url, name)
+    with _administering(postgres_url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
 def database(postgres_url: str, template_database: str) -> Iterator[str]:
     """URL of a migrated database of the test's own."""
     name = f"test_{uuid.uuid4().hex}"

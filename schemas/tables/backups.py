@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, DateTime, Index, String, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 now = partial(datetime.now, UTC)
@@ -60,6 +60,15 @@ class Backup(SQLModel, table=True):
     state: BackupState = Field(sa_type=String)
     number: str | None = Field(default=None, unique=True, description="Backup number (备份编号)")
     title: str | None = Field(default=None, description="`title` of the first form of the procedure")
+    data_files: int = Field(
+        default=0, sa_column_kwargs={"server_default": "0"}, description="Rows of its lists of data files"
+    )
+    categories: list[str] = Field(
+        default=[],
+        sa_type=ARRAY(String),
+        sa_column_kwargs={"server_default": "{}"},
+        description="In its lists of data files, in alphabetical order",
+    )
     registrant_id: UUID | None = Field(
         default=None,
         foreign_key="legacy_registrant.id",

@@ -1,13 +1,11 @@
 """What has no answer in the ledger is audited as well; and so is what was done before there was a trail."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from alembic import command
-from psycopg import sql
 from sqlalchemy import Engine, text
 
 from store import trail
@@ -143,23 +141,11 @@ def test_a_backup_of_the_old_platform_is_proven_by_what_put_it_into_an_account(
         assert trail.event_of_backup(reader, names["other"]) is None
 
 
-@pytest.fixture
-def old_database(postgres_url: str) -> Iterator[str]:
-    """A database as it was before there was a trail."""
-    name = f"old_{uuid.uuid4().hex}"
-    url = f"{postgres_url.rpartition('/')[0]}/{name}"
-    server = f"{postgres_url.rpartition('/')[0]}/postgres".replace("+psycopg", "")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    command.upgrade(migrations(url), "0011")
-    yield url
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
 def test_what_was_done_before_there_was_a_trail_is_taken_over_in_its_order_and_sealed(
-    old_database: str,
+    empty_database: str,
 ) -> None:
+    old_database = empty_database
+    command.upgrade(migrations(old_database), "0011")
     engine = connect(old_database, pool_size=2)
     asked = "INSERT INTO operation (id, case_id, kind, request_digest, asked_at, outcome, finished_at) VALUES"
     values = "(gen_random_uuid(), gen_random_uuid(), '{}', '', now(), {}, now() - interval '{} hours')"

@@ -30,6 +30,20 @@ THEN = (
     "SELECT backup_id, delegate_id FROM delegation"
     " WHERE backup_id = ANY(:ids) AND since <= :at AND (until IS NULL OR :at < until)"
 )
+UNSUMMED = """
+    SELECT count(*) FROM backup
+    LEFT JOIN LATERAL (
+        SELECT sum(rows) AS rows FROM backup_step AS step JOIN manifest ON manifest.id = step.content_id
+        WHERE step.backup_id = backup.id
+    ) AS lists ON TRUE
+    WHERE data_files <> COALESCE(lists.rows, 0)
+       OR categories <> ARRAY(
+           SELECT DISTINCT category FROM backup_step AS step JOIN manifest ON manifest.id = step.content_id,
+               unnest(manifest.categories) AS category
+           WHERE step.backup_id = backup.id ORDER BY 1
+       )
+"""
+"""Backups that say something else of their lists than the lists do."""
 BATCH = 500
 SOON = timedelta(seconds=1)
 """After so long the server misses a dead worker."""
@@ -50,6 +64,7 @@ class Platform(Moves):
             model = [backup.holder(), backup.state, backup.number, backup.version, backup.title]
             assert now == model, f"after {len(self.country.instants)} steps"
         assert town.value(BROKEN) == 0
+        assert town.value(UNSUMMED) == 0
 
     def teardown(self) -> None:
         """Every past instant is as it was."""

@@ -80,8 +80,9 @@ _ACCOUNT = text("""
 """)
 _BACKUP = text("""
     INSERT INTO backup
-           (id, state, number, title, creator_id, delegate_id, unit_code, created_at, saved_at, expires_at)
-    VALUES (:id, :state, :number, :title, :person, :person, :unit, :at, :at, :at)
+           (id, state, number, title, data_files, categories, creator_id, delegate_id, unit_code, created_at,
+            saved_at, expires_at)
+    VALUES (:id, :state, :number, :title, 3, :categories, :person, :person, :unit, :at, :at, :at)
 """)
 _LIST = text("""
     INSERT INTO manifest (id, account_id, sha256, form, format, listing, rows, unreadable_rows, categories,
@@ -93,9 +94,15 @@ _ACCESSION = text("INSERT INTO manifest_accession VALUES (:accession, :id)")
 
 
 def _insert(connection: Any, each: Known) -> None:
-    fields = {"id": each.id, "state": each.state, "number": each.number, "title": each.title}
+    fields: dict[str, object] = {
+        "id": each.id,
+        "state": each.state,
+        "number": each.number,
+        "title": each.title,
+    }
     person = UUID(int=1000 + each.person)
-    connection.execute(_BACKUP, fields | {"person": person, "unit": each.unit, "at": each.created_at})
+    fields |= {"person": person, "unit": each.unit, "at": each.created_at, "categories": each.categories}
+    connection.execute(_BACKUP, fields)
     connection.execute(_LIST, {"id": each.id, "categories": each.categories})
     connection.execute(_STEP, {"id": each.id})
     for accession in each.accessions:
