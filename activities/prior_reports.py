@@ -1,6 +1,6 @@
 """What prior reports do in the database: one transaction, harmless when repeated."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 from temporalio import activity
@@ -40,5 +40,7 @@ class PriorReportActivities:
         question = Question(report.account_id, report.number, report.used_at)
         if not self._eligibility.answer(writer, question).decision.eligible:
             raise Refusal("not_eligible")
-        prior_reports.record(writer, report, at)
-        return PriorReportRecorded(recorded_at=at)
+        # it may have waited for a withdrawal, whose moment is then before this one
+        recorded_at = max(at, datetime.now(UTC))
+        prior_reports.record(writer, report, recorded_at)
+        return PriorReportRecorded(recorded_at=recorded_at)
