@@ -22,7 +22,8 @@ from embedded.platform import ISSUER, Platform
 from settings import Settings
 from wire.keys import KeyRing
 
-PATIENCE = 30
+PATIENCE = 90
+"""Seconds. One draft takes ten updates at a time, and on a busy machine fifty want several turns each."""
 WAIT = frozenset({202, 503})
 """Answers that ask to repeat the same request."""
 
