@@ -1,12 +1,12 @@
 """A unit's people and backups: for its administrators and, masked, for operators (notice, section 三)."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Row
 
-from api import claim_requests
 from api.accounts import mirror
 from api.auth import IdentityDep, require_authorised
 from api.bodies import StrictRoute
@@ -20,7 +20,7 @@ from schemas.http.backups import Pagination
 from schemas.tables.backups import OPEN_STATES
 from schemas.texts import Text
 from store import search
-from store.database import asking
+from store.database import Reader, asking
 from store.encryption import ColumnCipher
 from store.search import Filters
 
@@ -119,7 +119,8 @@ def list_unit_backups(
     page_token: PageToken = None,
 ) -> http.UnitBackupPage:
     """The unit's backups, newest first."""
-    return _page(platform, where, filters, page_size, page_token)
+    with asking(platform.engine) as reader:
+        return _page(platform, reader, where, filters, page_size, page_token)
 
 
 @router.post(
@@ -132,14 +133,17 @@ def search_unit_backups(
 
     It changes nothing, so it takes no Idempotency-Key.
     """
-    return _page(platform, where, _searched(platform, body), body.page_size, body.page_token)
+    with asking(platform.engine) as reader:
+        filters = _searched(platform, reader, body)
+        return _page(platform, reader, where, filters, body.page_size, body.page_token)
 
 
-def _searched(platform: Platform, body: http.BackupSearch) -> Filters:
+def _searched(platform: Platform, reader: Reader, body: http.BackupSearch) -> Filters:
     name_index = None
     if body.person_name is not None:
-        matching = claim_requests.policy(platform).matching
-        name_index = platform.cipher.blind_index("name", normalise_name(body.person_name, matching))
+        release = platform.rulebooks.in_force(reader, datetime.now(UTC)).release
+        name = normalise_name(body.person_name, release.procedure("claiming").matching)
+        name_index = platform.cipher.blind_index("name", name)
     return Filters(
         number=body.number and body.number.strip(),
         title=body.title,
@@ -154,11 +158,10 @@ def _searched(platform: Platform, body: http.BackupSearch) -> Filters:
 
 
 def _page(
-    platform: Platform, where: Scope, filters: Filters, size: int, token: str | None
+    platform: Platform, reader: Reader, where: Scope, filters: Filters, size: int, token: str | None
 ) -> http.UnitBackupPage:
     after = UNIT_BACKUPS.after(token)
-    with asking(platform.engine) as reader:
-        rows = search.unit_backups(reader, where.unit_code, filters, after, size + 1)
+    rows = search.unit_backups(reader, where.unit_code, filters, after, size + 1)
     page, following = UNIT_BACKUPS.page(rows, size, lambda row: NewestFirst(row.created_at, row.id))
     names = Names(platform.cipher, where.masked)
     return http.UnitBackupPage(
