@@ -8,8 +8,8 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -55,12 +55,12 @@ console = Console(highlight=False, soft_wrap=True, width=120)
 
 
 async def main(names: list[str]) -> None:
-    """Measure the named groups, or all."""
+    """Measure the named groups."""
     started = time.monotonic()
     rows: list[Row] = []
     loops = _cpu_loops()
     async with prepared(FOLDER / "bench") as ground:
-        for name in names or GROUPS:
+        for name in names:
             console.print(f"{name} …")
             rows += await GROUPS[name](ground)
             loops += _cpu_loops()
@@ -129,5 +129,14 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
 
 
+def _named() -> list[str]:
+    parser = ArgumentParser("python -m benchmarks", description="测量性能 / Measure, write var/bench.json.")
+    parser.add_argument("group", nargs="*", help=f"只测这些组 / only these groups: {', '.join(GROUPS)}")
+    named: list[str] = parser.parse_args().group
+    if unknown := [name for name in named if name not in GROUPS]:
+        parser.error(f"没有这些组 / no such groups: {', '.join(unknown)}; {', '.join(GROUPS)}")
+    return named or list(GROUPS)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(main(_named()))
