@@ -61,8 +61,9 @@ async def main(names: list[str]) -> None:
     loops = _cpu_loops()
     async with prepared(FOLDER / "bench") as ground:
         for name in names:
-            console.print(f"{name} …")
+            began = time.monotonic()
             rows += await GROUPS[name](ground)
+            console.print(f"{name}: {time.monotonic() - began:.0f} s")
             loops += _cpu_loops()
     rows.append(_noise(loops))
     machine = _machine() | {"seconds": round(time.monotonic() - started)}
