@@ -3,13 +3,10 @@
 import csv
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
-
-import orjson
 
 from benchmarks.ground import EXAMPLES
 
@@ -37,13 +34,6 @@ def rows(count: int, faulty: int) -> Iterator[Cells]:
         yield row
 
 
-def run_table(count: int) -> Iterator[Cells]:
-    """Rows of a GSA-Human run table."""
-    for number, example in enumerate(islice(cycle(_example("gsa-human-run-table.csv")), count)):
-        name = example["dataName"].partition("_")[2]
-        yield {**example, "runAccession": f"HRR{number:07d}", "dataName": f"HRR{number:07d}_{name}"}
-
-
 def _example(name: str) -> list[Cells]:
     with (EXAMPLES / name).open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
@@ -58,14 +48,8 @@ def write_csv(path: Path, below: Iterator[Cells]) -> None:
         writer.writerows(row.values() for row in chain([first], below))
 
 
-def _write_table(path: Path, count: int, *, source: Callable[[int], Iterator[Cells]]) -> None:
-    write_csv(path, source(count))
-
-
-def _write_ndjson(path: Path, count: int) -> None:
-    with path.open("wb") as file:
-        for row in uploaded(count):
-            file.write(orjson.dumps({name: cell for name, cell in row.items() if cell}) + b"\n")
+def _write_table(path: Path, count: int) -> None:
+    write_csv(path, uploaded(count))
 
 
 def uploaded(count: int) -> Iterator[Cells]:
@@ -121,9 +105,7 @@ def _sheet_row(line: int, cells: Sequence[str], places: dict[str, int]) -> str:
     return f'<row r="{line}">{"".join(written)}</row>'
 
 
-FORMATS = {  # TSV is read as CSV is, so it is left out: a million rows take most of a minute
-    "csv": Format("text/csv", partial(_write_table, source=uploaded)),
-    "ndjson": Format("application/x-ndjson", _write_ndjson),
+FORMATS = {  # the plainest to read and the heaviest: a million rows of each more take most of a minute
+    "csv": Format("text/csv", _write_table),
     "xlsx": Format(f"{SPREADSHEET}.sheet", _write_workbook),
-    "run_table": Format("text/csv", partial(_write_table, source=run_table)),
 }

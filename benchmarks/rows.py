@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-BLOCKS = 12
+BLOCKS = 8
 """Blocks that count; one more runs before them as warm-up."""
 TIMES = 10
 """Measurements of each kind in a block."""
