@@ -1,10 +1,14 @@
 """PostgreSQL: the engine, and two kinds of session told apart by their types."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NewType
+from functools import lru_cache
+from typing import Any, NewType
 
-from sqlalchemy import Engine, create_engine
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlmodel import Session
 
 from schemas.tables import (
@@ -40,6 +44,8 @@ TABLES = (
 )
 """Imported together, whoever needs one: foreign keys find their tables by name."""
 
+RESTED = 1.0
+"""Seconds after which a kept connection is tried before it is used again."""
 Reader = NewType("Reader", Session)
 """A session for SELECT only, in a READ ONLY transaction."""
 Writer = NewType("Writer", Session)
@@ -52,17 +58,36 @@ def connect(url: str, *, pool_size: int = 10, ask_before_use: bool = True) -> En
     Args:
         url: ``postgresql+psycopg://…``
         pool_size: Connections kept open, as many again when busy.
-        ask_before_use: Whether a kept connection is tried before it is used, at the price of a round trip;
-            needless where a transaction that meets a dead one is tried again.
+        ask_before_use: Whether a connection that has rested is tried before it is used; needless where a
+            transaction that meets a dead one is tried again.
     """
-    return create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=ask_before_use,
-        pool_timeout=10,
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10
     )
+    if ask_before_use:
+        _ask_after_rest(engine)
+    return engine
+
+
+def _ask_after_rest(engine: Engine) -> None:
+    """Try connections before use, as ``pool_pre_ping`` does, but not while they are busy.
+
+    A server takes longer to restart than a rest; the round trip each time would be felt in every list.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def rest(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def wake(connection: Any, record: Any, _proxy: Any) -> None:
+        since = record.info.get("rests_since")  # None of a new one
+        if since is None or time.monotonic() - since < RESTED:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
 
 
 @contextmanager
@@ -79,8 +104,13 @@ def reading(engine: Engine) -> Iterator[Reader]:
 @contextmanager
 def asking(engine: Engine) -> Iterator[Reader]:
     """For one SELECT at a time: each is a snapshot of its own, without the round trips of a transaction."""
-    with Session(engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
+    with Session(_autocommit(engine)) as session:
         yield Reader(session)
+
+
+@lru_cache(maxsize=8)
+def _autocommit(engine: Engine) -> Engine:
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
