@@ -1,6 +1,7 @@
 """What every request handler works with, put together once at start-up."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 from api.auth import Identity
+from rules.engine.procedures import Matching
 from store.answer_keys import AnswerKeys
 from store.eligibility import Eligibility
 from store.encryption import ColumnCipher
@@ -36,6 +38,8 @@ class Platform:
     """Where operators reach the Temporal Web UI."""
     mirrored: dict[UUID, Identity] = field(default_factory=dict)
     """Accounts whose claims this process has brought to the database."""
+    matching: dict[datetime, Matching] = field(default_factory=dict)
+    """How names are compared in searches, by the minute in which it was looked up."""
 
 
 async def _platform(request: Request) -> Platform:

@@ -14,6 +14,7 @@ from api.claim_views import masked_name, masked_phone
 from api.pages import DEFAULT_SIZE, Keyset, NewestFirst, PageSize, PageToken
 from api.platform import Platform, PlatformDep
 from rules.engine.persons import normalise_name
+from rules.engine.procedures import Matching
 from schemas.errors import Refusal
 from schemas.http import unit_views as http
 from schemas.http.backups import Pagination
@@ -141,8 +142,7 @@ def search_unit_backups(
 def _searched(platform: Platform, reader: Reader, body: http.BackupSearch) -> Filters:
     name_index = None
     if body.person_name is not None:
-        release = platform.rulebooks.in_force(reader, datetime.now(UTC)).release
-        name = normalise_name(body.person_name, release.procedure("claiming").matching)
+        name = normalise_name(body.person_name, _matching(platform, reader))
         name_index = platform.cipher.blind_index("name", name)
     return Filters(
         number=body.number and body.number.strip(),
@@ -155,6 +155,18 @@ def _searched(platform: Platform, reader: Reader, body: http.BackupSearch) -> Fi
         created_from=body.created_from,
         created_before=body.created_before,
     )
+
+
+def _matching(platform: Platform, reader: Reader) -> Matching:
+    """How names are compared, by the rules in force; asked once a minute, for it decides nothing."""
+    now = datetime.now(UTC)
+    minute = now.replace(second=0, microsecond=0)
+    known = platform.matching.get(minute)
+    if known is None:
+        known = platform.rulebooks.in_force(reader, now).release.procedure("claiming").matching
+        platform.matching.clear()
+        platform.matching[minute] = known
+    return known
 
 
 def _page(
