@@ -47,7 +47,7 @@ TABLES = (
 RESTED = 1.0
 """Seconds after which a kept connection is tried before it is used again."""
 Reader = NewType("Reader", Session)
-"""A session for SELECT only, in a READ ONLY transaction."""
+"""A session for SELECT only: the server sees to it where `reading` opened it, the type where `asking` did."""
 Writer = NewType("Writer", Session)
 """A session whose transaction commits when its block ends."""
 
