@@ -4,7 +4,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 BLOCKS = 8
 """Blocks that count; one more runs before them as warm-up."""
@@ -12,9 +12,11 @@ TIMES = 10
 """Measurements of each kind in a block."""
 RESAMPLES = 2_000
 
+Value = TypeVar("Value")
 Timed = Callable[[], Awaitable[float]]
 """Does one thing; gives the seconds that count."""
-Blocks = Sequence[Sequence[float]]
+Block = Sequence[float]
+Blocks = Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,14 @@ def p50(id_: str, what: str, blocks: Blocks) -> Row:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap confidence interval of the median (percentile method)."""
+    """95 % bootstrap confidence interval of the median."""
+    return bootstrapped(values, median)
+
+
+def bootstrapped(
+    values: Sequence[Value], statistic: Callable[[Sequence[Value]], float]
+) -> tuple[float, float]:
+    """95 % bootstrap confidence interval of any statistic (percentile method)."""
     chance = random.Random(0)
-    medians = sorted(median(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    return medians[RESAMPLES * 25 // 1000], medians[RESAMPLES * 975 // 1000 - 1]
+    drawn = sorted(statistic(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return drawn[RESAMPLES * 25 // 1000], drawn[RESAMPLES * 975 // 1000 - 1]

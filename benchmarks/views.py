@@ -1,6 +1,5 @@
 """Lists and searches of a unit among 1,000,000 backups, beside the same stack answering a constant page."""
 
-import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.tokens import UNITS, DevelopmentIssuer
 from benchmarks.ground import Ground, seconds
-from benchmarks.rows import BLOCKS, RESAMPLES, TIMES, Blocks, Row, p50
+from benchmarks.rows import BLOCKS, TIMES, Block, Blocks, Row, bootstrapped, p50
 from cli.preparation import prepare
 from embedded.platform import REPOSITORY
 from embedded.process import Child, free_port, reachable
@@ -77,18 +76,18 @@ async def measure(ground: Ground) -> list[Row]:
 
 def _p99_ratio(id_: str, what: str, over: Blocks, under: Blocks) -> Row:
     """Of all requests of two kinds; the spread by drawing whole blocks."""
-
-    def over_under(chosen: Sequence[int]) -> float:
-        return _p99(over, chosen) / _p99(under, chosen)
-
-    draw, every = random.Random(0), range(len(over))
-    drawn = sorted(over_under(draw.choices(every, k=len(every))) for _ in range(RESAMPLES))
-    spread = drawn[RESAMPLES // 40], drawn[-RESAMPLES // 40]
-    return Row(id_, what, over_under(every), "ratio", 1, GOAL, n=len(every), spread=spread)
+    both = list(zip(over, under, strict=True))
+    spread = bootstrapped(both, _over_under)
+    return Row(id_, what, _over_under(both), "ratio", 1, GOAL, n=len(both), spread=spread)
 
 
-def _p99(blocks: Blocks, chosen: Sequence[int]) -> float:
-    return quantiles(chain.from_iterable(blocks[place] for place in chosen), n=100)[98]
+def _over_under(both: Sequence[tuple[Block, Block]]) -> float:
+    over, under = zip(*both, strict=True)
+    return _p99(over) / _p99(under)
+
+
+def _p99(blocks: Blocks) -> float:
+    return quantiles(chain.from_iterable(blocks), n=100)[98]
 
 
 def _kinds(http: httpx2.AsyncClient) -> dict[str, Callable[[], Awaitable[None]]]:
