@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import logs
 import settings as configuration
@@ -58,8 +59,18 @@ GRACE = timedelta(seconds=20)
 """How long running activities may take to end when the worker is told to stop."""
 
 
-def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Worker:
-    """Put the worker together; nothing runs yet."""
+def build(
+    settings: Settings, client: Client, threads: ThreadPoolExecutor, *, sandboxed: bool = True
+) -> Worker:
+    """Put the worker together; nothing runs yet.
+
+    Args:
+        settings: Of the deployment.
+        client: Connected to Temporal.
+        threads: `THREADS` of them, for activities.
+        sandboxed: Whether workflows are kept from clock, chance and files, for a third of the processor's
+            time. In tests they are; `main` runs what has passed them (docs/decisions/sandbox-in-tests.md).
+    """
     engine = connect_database(
         settings.database_url.get_secret_value(), pool_size=THREADS, ask_before_use=False
     )
@@ -138,6 +149,7 @@ def build(settings: Settings, client: Client, threads: ThreadPoolExecutor) -> Wo
             CatchUpActivities(engine, client, rulebooks, backups).catch_up,
         ],
         interceptors=[Attempts(engine)],
+        workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
         activity_executor=threads,
         max_concurrent_activities=THREADS,
         max_concurrent_local_activities=THREADS,
@@ -155,7 +167,7 @@ async def main() -> None:
     client = await connect_temporal(settings, worker_runtime(settings.worker_metrics))
     sealer = connect_database(settings.database_url.get_secret_value(), pool_size=1)
     with ThreadPoolExecutor(THREADS) as threads, sealing(sealer):
-        async with build(settings, client, threads):
+        async with build(settings, client, threads, sandboxed=False):
             await stop.wait()
 
 

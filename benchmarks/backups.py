@@ -9,8 +9,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from api.commands import workflow_id
 from benchmarks.bare import Bare, Nothing
 from benchmarks.ground import BARE_QUEUE, Ground, key, seconds
-from benchmarks.rows import Row, alternate, p50, ratio
-from schemas.contracts.backups import Submit
+from benchmarks.rows import TIMES, Row, alternate, p50, ratio
+from schemas.contracts.backups import SaveStep, Submit
 from workflows.backup_creation import BackupCreation
 
 PAUSE = 0.15
@@ -31,6 +31,7 @@ async def measure(ground: Ground) -> list[Row]:
             "no-op alone": kinds.no_op_alone,
             "submit": kinds.submit,
             "bare update": kinds.bare_update,
+            "bare update of a row": kinds.bare_update_of_a_row,
             "save": kinds.save,
             "submit over HTTP": kinds.submit_over_http,
         }
@@ -57,7 +58,7 @@ async def measure(ground: Ground) -> list[Row]:
             "a step saved, beside a bare update with one local activity",
             times["save"],
             times["bare update"],
-            floor=1,
+            floor=ratio("", "", times["bare update of a row"], times["bare update"]).value,
             goal=1.3,
         ),
         ratio(
@@ -76,12 +77,18 @@ async def measure(ground: Ground) -> list[Row]:
 
 
 class _Kinds:
-    """One method for each thing timed; what it needs is made ready outside the time."""
+    """One method for each thing timed.
+
+    What it needs is made ready outside the time, for a block at once: a person's submission does not follow
+    on the heels of another draft's beginning.
+    """
 
     def __init__(self, ground: Ground, draft: UUID) -> None:
         self._ground = ground
         self._draft = draft
         self._revision = 1
+        self._commands: list[SaveStep] = []
+        self._filled: list[UUID] = []
         self._bare = ground.client.get_workflow_handle(f"bare-{uuid4()}")
 
     async def open_bare(self) -> None:
@@ -104,20 +111,32 @@ class _Kinds:
     async def bare_update(self) -> float:
         return await seconds(self._bare.execute_update(Bare.update, False))
 
+    async def bare_update_of_a_row(self) -> float:
+        return await seconds(self._bare.execute_update(Bare.change_row))
+
     async def save(self) -> float:
-        command = self._ground.save("project", self._ground.form("project"), self._revision)
-        self._revision += 1
+        if not self._commands:
+            self._commands = [self._next_command() for _ in range(TIMES)]
+        command = self._commands.pop(0)
         return await seconds(self._ground.update(self._draft, BackupCreation.save_step, command))
 
+    def _next_command(self) -> SaveStep:
+        command = self._ground.save("project", self._ground.form("project"), self._revision)
+        self._revision += 1
+        return command
+
     async def submit(self) -> float:
-        ground = self._ground
-        backup_id = await ground.filled()
-        command = Submit(account_id=ground.account_id)
-        return await seconds(ground.update(backup_id, BackupCreation.submit, command))
+        backup_id = await self._next_filled()
+        command = Submit(account_id=self._ground.account_id)
+        return await seconds(self._ground.update(backup_id, BackupCreation.submit, command))
 
     async def submit_over_http(self) -> float:
-        backup_id = await self._ground.filled()
-        return await seconds(self._posted(backup_id))
+        return await seconds(self._posted(await self._next_filled()))
+
+    async def _next_filled(self) -> UUID:
+        if not self._filled:
+            self._filled = [await self._ground.filled() for _ in range(TIMES)]
+        return self._filled.pop(0)
 
     async def _posted(self, backup_id: UUID) -> None:
         answer = await self._ground.http.post(f"/v1/backups/{backup_id}/submission", headers=key())

@@ -15,12 +15,12 @@ from uuid import UUID, uuid4
 import httpx2
 from sqlalchemy import Engine
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import worker
 from api import commands
 from api.tokens import DevelopmentIssuer
-from benchmarks.bare import Bare, Nothing, nothing
+from benchmarks.bare import Bare, Nothing, OneRow, nothing
 from cli.preparation import prepare
 from embedded import platform as embedded_platform
 from embedded.platform import REPOSITORY, Platform
@@ -141,8 +141,8 @@ async def prepared(folder: Path) -> AsyncIterator[Ground]:
         with writing(engine) as writer:
             rulebook = Rulebooks(settings.rule_signers).in_force(writer, datetime.now(UTC))
         async with (
-            worker.build(settings, client, threads),
-            bare_worker(client, threads),
+            worker.build(settings, client, threads, sandboxed=False),
+            bare_worker(client, threads, engine),
             signed_in(platform) as http,
         ):
             me = (await http.post("/v1/me/sign-ins", headers=key())).raise_for_status().json()
@@ -161,13 +161,16 @@ async def prepared(folder: Path) -> AsyncIterator[Ground]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def bare_worker(client: Client, threads: ThreadPoolExecutor) -> Worker:
+def bare_worker(client: Client, threads: ThreadPoolExecutor, engine: Engine) -> Worker:
     """A worker with the settings of ours, for the bare workflows."""
+    row = OneRow(engine)
+    row.create()
     return Worker(
         client,
         task_queue=BARE_QUEUE,
         workflows=[Nothing, Bare],
-        activities=[nothing],
+        activities=[nothing, row.change_row],
+        workflow_runner=UnsandboxedWorkflowRunner(),
         activity_executor=threads,
         max_concurrent_activities=worker.THREADS,
         max_concurrent_local_activities=worker.THREADS,

@@ -22,7 +22,6 @@ from store.database import writing
 from store.encryption import ColumnCipher
 from store.legacy_import import import_file
 from wire.keys import KeyRing
-from workflows.attribution import Attribution
 
 ROWS = 100_000
 OF_EACH = 10
@@ -90,7 +89,7 @@ def _ratio(
 
 
 async def _attribution_seconds(ground: Ground, account: UUID) -> float:
-    handle = ground.client.get_workflow_handle_for(Attribution.run, f"attribution-{account}")
+    handle = ground.client.get_workflow_handle(f"attribution-{account}")
     started = time.perf_counter()
     await begin(ground.client, ground.queue, account)
     await handle.result()

@@ -91,6 +91,51 @@ def test_that_check_sees_what_it_looks_for(source: str) -> None:
     assert impurities(source)
 
 
+MUTABLE = {"dict", "list", "set", "defaultdict", "deque", "OrderedDict", "Counter"}
+
+
+def shared_state(source: str) -> list[str]:
+    """What outlives a run in a workflow file: variables that change, and caches."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Global):
+            found += node.names
+        elif isinstance(node, ast.Module | ast.ClassDef):
+            values = [s.value for s in node.body if isinstance(s, ast.Assign | ast.AnnAssign) and s.value]
+            found += [ast.unparse(value) for value in values if _changes(value)]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            marks = [ast.unparse(mark) for mark in node.decorator_list]
+            found += [mark for mark in marks if "cache" in mark]
+    return found
+
+
+def _changes(value: ast.expr) -> bool:
+    displays = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+    made = isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in MUTABLE
+    return made or isinstance(value, displays)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "workflows").glob("*.py")), ids=lambda path: path.name)
+def test_workflows_share_nothing_between_runs(path: Path) -> None:
+    """In production no sandbox loads the file anew for each run."""
+    assert shared_state(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "seen = []",
+        "seen: dict[str, int] = {}",
+        "seen = collections.deque()",
+        "class Claim:\n    seen = set()",
+        "def f():\n    global seen",
+        "@functools.lru_cache(maxsize=1)\ndef f(): ...",
+    ],
+)
+def test_that_check_sees_what_is_shared(source: str) -> None:
+    assert shared_state(source)
+
+
 def test_the_lock_holds_names_versions_and_hashes_only() -> None:
     lock = (REPOSITORY / "requirements.lock").read_text("utf-8")
     assert "://" not in lock
