@@ -25,7 +25,7 @@ from wire.keys import KeyRing
 BACKUPS = 100_000
 FEWER = 1_001
 """As few as need an approval like many."""
-ROUNDS = 3
+ROUNDS = 2
 
 
 async def measure(ground: Ground) -> list[Row]:

@@ -26,7 +26,7 @@ from wire.keys import KeyRing
 ROWS = 100_000
 OF_EACH = 10
 """Backups of one registrant in the imported file."""
-ROUNDS = 3
+ROUNDS = 2
 COLUMNS = "id, state, number, title, registrant_id, created_at, saved_at, closed_at"
 HEADER = ("姓名", "手机号", "单位", "备份编号", "日期", "项目名称", "状态")
 

@@ -53,16 +53,28 @@ class Row:
         return self.value > self.goal if self.better == "lower" else self.value < self.goal
 
 
-async def alternate(kinds: Mapping[str, Timed]) -> dict[str, list[list[float]]]:
+async def alternate(
+    kinds: Mapping[str, Timed], *, times: int = TIMES, turn: int | None = None
+) -> dict[str, list[list[float]]]:
     """Measure several things block by block, in turn, so that all meet the same weather.
 
+    Args:
+        kinds: What to measure.
+        times: Measurements of each kind in a block.
+        turn: How many of a kind in a row, a whole block if not said: shorter turns meet more of the same
+            weather, longer ones each find warm what they left.
+
     Returns:
-        Seconds by kind: `BLOCKS` lists of `TIMES`, the warm-up left out.
+        Seconds by kind: `BLOCKS` lists of ``times``, the warm-up left out.
     """
+    turn = turn or times
     seconds: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     for _ in range(1 + BLOCKS):
-        for kind, timed in kinds.items():
-            seconds[kind].append([await timed() for _ in range(TIMES)])
+        for taken in seconds.values():
+            taken.append([])
+        for _ in range(times // turn):
+            for kind, timed in kinds.items():
+                seconds[kind][-1] += [await timed() for _ in range(turn)]
     return {kind: blocks[1:] for kind, blocks in seconds.items()}
 
 

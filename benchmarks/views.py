@@ -1,7 +1,7 @@
 """Lists and searches of a unit among 1,000,000 backups, beside the same stack answering a constant page."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.tokens import UNITS, DevelopmentIssuer
 from benchmarks.ground import Ground, seconds
-from benchmarks.rows import BLOCKS, TIMES, Block, Blocks, Row, bootstrapped, p50
+from benchmarks.rows import TIMES, Block, Blocks, Row, Timed, alternate, bootstrapped, p50
 from cli.preparation import prepare
 from embedded.platform import REPOSITORY
 from embedded.process import Child, free_port, reachable
@@ -32,8 +32,8 @@ BACKUPS = 1_000_000
 PER_UNIT = 10_000
 PEOPLE = 100
 """Of each unit."""
-TURNS = 10
-"""Of each kind in a block, `TIMES` requests in a turn, so that all kinds meet the same weather."""
+REQUESTS = 100
+"""Of each kind in a block."""
 GOAL = 2
 DATABASE = "bench_views"
 
@@ -51,15 +51,7 @@ async def measure(ground: Ground) -> list[Row]:
     settings = await run_in_threadpool(_database, ground)
     async with _looking(ground, settings) as http:
         await run_in_threadpool(_fill, settings)
-        kinds = _kinds(http)
-        blocks: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
-        for _ in range(1 + BLOCKS):
-            for taken in blocks.values():
-                taken.append([])
-            for _ in range(TURNS):
-                for kind, timed in kinds.items():
-                    blocks[kind][-1] += [await seconds(timed()) for _ in range(TIMES)]
-    counted = {kind: each[1:] for kind, each in blocks.items()}
+        counted = await alternate(_kinds(http), times=REQUESTS, turn=TIMES)
     constant = counted.pop("constant")
     rows = [p50("views_constant_ms", "a constant page of 50 backups, p50", constant)]
     for kind, each in counted.items():
@@ -90,18 +82,12 @@ def _p99(blocks: Blocks) -> float:
     return quantiles(chain.from_iterable(blocks), n=100)[98]
 
 
-def _kinds(http: httpx2.AsyncClient) -> dict[str, Callable[[], Awaitable[None]]]:
-    def got(path: str) -> Callable[[], Awaitable[None]]:
-        async def get() -> None:
-            _require_found(await http.get(path))
+def _kinds(http: httpx2.AsyncClient) -> dict[str, Timed]:
+    def got(path: str) -> Timed:
+        return lambda: seconds(_require_found(http.get(path)))
 
-        return get
-
-    def searched(body: dict[str, Any]) -> Callable[[], Awaitable[None]]:
-        async def post() -> None:
-            _require_found(await http.post("/v1/unit/backup-searches", json=body))
-
-        return post
+    def searched(body: dict[str, Any]) -> Timed:
+        return lambda: seconds(_require_found(http.post("/v1/unit/backup-searches", json=body)))
 
     return {
         "constant": got("/bare-page"),
@@ -112,7 +98,8 @@ def _kinds(http: httpx2.AsyncClient) -> dict[str, Callable[[], Awaitable[None]]]
     }
 
 
-def _require_found(answer: httpx2.Response) -> None:
+async def _require_found(answering: Awaitable[httpx2.Response]) -> None:
+    answer = await answering
     if not answer.raise_for_status().json()["backups"]:
         raise AssertionError("what is looked for is there")
 
@@ -152,6 +139,7 @@ def _fill(settings: Settings) -> None:
 
 _ACCOUNT_OF = "CAST('a' || lpad(to_hex(unit * 1000 + person), 31, '0') AS uuid)"
 _FILL = (
+    "SET LOCAL session_replication_role = replica",
     "DROP INDEX backup_by_title",
     """CREATE TEMPORARY TABLE place ON COMMIT DROP AS
     SELECT n, n / :of_unit AS unit, n % :people AS person, gen_random_uuid() AS id
@@ -184,7 +172,8 @@ _FILL = (
     """CREATE INDEX backup_by_title ON backup USING gin (title_grams(unit_code, title))
     WHERE unit_code IS NOT NULL AND title IS NOT NULL""",
 )
-"""The index of titles is made anew at the end: filling it row by row would take minutes."""
+"""Valid by construction, so that no row is looked up for its foreign keys; the index of titles is made anew at
+the end. Row by row both would take minutes."""
 
 
 @asynccontextmanager
