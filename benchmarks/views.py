@@ -172,8 +172,8 @@ _FILL = (
     """CREATE INDEX backup_by_title ON backup USING gin (title_grams(unit_code, title))
     WHERE unit_code IS NOT NULL AND title IS NOT NULL""",
 )
-"""Valid by construction, so that no foreign key is looked up; the index of titles is made anew at the end. Row by
-row both would take minutes."""
+"""Valid by construction, so that no foreign key is looked up; the index of titles is made anew at the end.
+Row by row both would take minutes."""
 
 
 @asynccontextmanager
