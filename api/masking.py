@@ -32,10 +32,12 @@ _MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?
 _DURATION = re.compile(
     r"-?P(?:[0-9]{1,4}D)?(?:T(?:[0-9]{1,2}H)?(?:[0-9]{1,2}M)?(?:[0-9]{1,2}(?:\.[0-9]{1,9})?S)?)?"
 )
+_RESIDENT = r"[0-9]{6}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
+"""A resident's identity number (身份证号, GB 11643) is as long as a unit's code, and of its letters."""
 _SHOWN = {
     "number": re.compile(r"[A-Z]{2,4}20[0-9]{11}"),
     "release": re.compile(r"20[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,4}"),
-    "unit_code": re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}"),
+    "unit_code": re.compile(rf"(?!{_RESIDENT})[0-9A-HJ-NPQRTUWXY]{{18}}"),
     **dict.fromkeys(WORDS, _WORD),
 }
 """Fields whose texts are shown whole, and what those look like."""

@@ -50,6 +50,7 @@ def test_a_person_is_shown_in_no_field_and_as_no_field(document: Any) -> None:
         ("number", "BF2026112300001", "BF2026112300001"),
         ("release", "2026.11.1", "2026.11.1"),
         ("unit_code", "12990000EX00000106", "12990000EX00000106"),
+        ("unit_code", "11010119900307123X", "＊＊＊"),
         ("backup_id", "0b7f6c1e-3d43-5d1c-9c83-5b8f0a4f7f10", "0b7f6c1e…"),
         ("sha256", "a" * 64, "aaaaaaaa…"),
         ("report_id", "13812345678", "＊＊＊"),

@@ -274,7 +274,7 @@ def test_a_day_moved_forward_in_the_database_does_not_count(
     put_in_force(engine, signers, release_of("2026.11.2", today + timedelta(days=30), 1))
     warm = Rulebooks(settings.rule_signers)
     assert judging(engine, warm, midnight(today + timedelta(days=30))) == "2026.11.2"
-    tamper("UPDATE rulebook_act SET effective_from = effective_from - 30 WHERE effective_from > now()")
+    tamper("UPDATE rulebook_act SET effective_from = effective_from - 30 WHERE effective_from > %s", today)
     assert judging(engine, Rulebooks(settings.rule_signers)) == "2026.11.1"
     assert judging(engine, warm) == "2026.11.1"
 
