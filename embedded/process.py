@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,8 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+PORTS = range(20_000, 32_000)
+"""Below the ports that the system gives to whoever calls out or does not mind which (from 32,768 on Linux):
+one of those can be taken in the instant between being found free and being listened on, and then another
+process's server is mistaken for ours."""
 LOCK_PATIENCE = 10.0
 """Seconds that a server of a killed parent may take to finish before its folder counts as in use."""
+
+
+_CHANCE = random.SystemRandom()
 
 
 class EmbeddedError(RuntimeError):
@@ -100,7 +108,7 @@ class Child:
             EmbeddedError: It died, or was not ready in time.
         """
         deadline = time.monotonic() + seconds
-        while not ready():
+        while not (ready() and self.alive):  # what answers may be another process
             if not self.alive:
                 raise EmbeddedError(
                     f"{self.name} 启动后即退出，原因见日志 / {self.name} ended while starting; see {self.log}"
@@ -162,14 +170,21 @@ def exclusive(folder: Path, name: str) -> Iterator[int]:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A free TCP port on 127.0.0.1: the preferred one, or any if that is taken."""
+    """A free TCP port on 127.0.0.1: the preferred one, or one of `PORTS` if that is taken."""
+    port = preferred or _CHANCE.choice(PORTS)
+    while not _is_free(port):
+        port = _CHANCE.choice(PORTS)
+    return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", preferred))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            return False
+        return True
 
 
 def reachable(port: int) -> bool:
