@@ -40,8 +40,7 @@ async def test_a_draft_is_found_by_stage_unit_release_and_deadline_and_a_number_
     await becomes_findable(desk, f"HgrBackupNumber = '{number}'", numbered.handle.id)
     due = (await waiting.progress()).recheck_at
     assert due is not None
-    # in whole seconds: how much of a second it compares is the visibility store's affair
-    begins, ends = (f"{moment:%Y-%m-%dT%H:%M:%S}Z" for moment in (due, due + timedelta(seconds=1)))
-    await becomes_findable(desk, f"HgrDeadline <= '{ends}' AND {of_unit}", waiting.handle.id)
-    before = await found(desk, f"HgrDeadline < '{begins}'")
+    at_latest = due + timedelta(milliseconds=1)  # the embedded visibility store rounds to milliseconds
+    await becomes_findable(desk, f"HgrDeadline <= '{at_latest.isoformat()}' AND {of_unit}", waiting.handle.id)
+    before = await found(desk, f"HgrDeadline < '{due:%Y-%m-%dT%H:%M:%S}Z'")
     assert waiting.handle.id not in before
